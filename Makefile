@@ -1,0 +1,53 @@
+# Everything a newcomer needs. `make run` and `make test` work on a fresh machine with Python >= 3.11.
+PYTHON ?= python3
+ROOT := $(dir $(abspath $(lastword $(MAKEFILE_LIST))))
+VENV := $(ROOT).venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+SOURCES := $(ROOT)pyproject.toml $(ROOT)constraints.txt
+export KEDRO_DISABLE_TELEMETRY := 1
+
+.PHONY: help run test test-slow check format viz ui clean-data install
+.DEFAULT_GOAL := help
+
+help:  ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(lastword $(MAKEFILE_LIST)) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+# torch comes first and exactly: asked for as a dependency, pip may fetch gigabytes of another build.
+$(VENV)/.installed: $(SOURCES) | $(BIN)/python
+	$(PIP) install --quiet "$$(grep -m1 '^torch==' $(ROOT)constraints.txt)"
+	$(PIP) install --quiet --constraint $(ROOT)constraints.txt --editable $(ROOT)
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(PIP) install --quiet --constraint $(ROOT)constraints.txt --editable "$(ROOT)[dev]"
+	@touch $@
+
+install: $(VENV)/.installed  ## Make .venv and install the project in it
+
+run: $(VENV)/.installed  ## Train, evaluate and export on the bundled problem (ARGS="--env NAME" for another)
+	@cd $(ROOT) && $(BIN)/kedro run $(ARGS)
+
+test: $(VENV)/.installed-dev  ## Run the tests
+	@cd $(ROOT) && $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+test-slow: $(VENV)/.installed-dev  ## Run the slow tests too
+	@cd $(ROOT) && $(BIN)/python -m pytest -n 2 --dist loadfile -m "not gpu" $(ARGS)
+
+check: $(VENV)/.installed-dev  ## Lint, formatting, types
+	@cd $(ROOT) && $(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+format: $(VENV)/.installed-dev  ## Format the code and mend what ruff can
+	@cd $(ROOT) && $(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+viz: $(VENV)/.installed-dev  ## Look at the DAG in Kedro-Viz
+	@cd $(ROOT) && $(BIN)/kedro viz run
+
+ui: $(VENV)/.installed  ## Look at the runs in MLflow
+	@cd $(ROOT) && $(BIN)/mlflow ui --backend-store-uri sqlite:///$(ROOT)mlflow.db
+
+clean-data:  ## Delete everything that runs have made; written and raw data stay
+	@cd $(ROOT) && rm -rf data/0[2-8]_* mlflow.db* mlartifacts logs .viz && echo "deleted what runs had made; data/00_written and data/01_raw are untouched"

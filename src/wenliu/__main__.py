@@ -1,0 +1,71 @@
+"""The ``wenliu`` command: what there is besides ``kedro run``.
+
+Nothing heavy is imported here: ``wenliu predict --text`` answers within 1.5 seconds.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from wenliu.project import find_project
+
+
+@click.group()
+@click.version_option(package_name="wenliu")
+def main() -> None:
+    """Chinese text in, an honest BERT out. The main job is `kedro run`."""
+
+
+@main.command()
+@click.argument("name")
+@click.option(
+    "--from", "sources", multiple=True, required=True, type=click.Path(path_type=Path),
+    help="A labelled file; give it again for more files.",
+)  # fmt: skip
+@click.option("--text", help="Column of the text, if the guess is wrong.")
+@click.option("--label", help="Column of the label, if the guess is wrong.")
+@click.option("--force", is_flag=True, help="Replace conf/NAME if it is there.")
+def new(name: str, sources: tuple[Path, ...], text: str | None, label: str | None, force: bool) -> None:
+    """Make a problem from your own labelled file; then: kedro run --env NAME."""
+    from wenliu.console import user_errors
+    from wenliu.new_problem import create
+
+    with user_errors():
+        click.echo(create(name, list(sources), find_project(), text=text, label=label, force=force))
+
+
+@main.command()
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write; the suffix decides.")
+@click.option("--text", help="One text instead of a file.")
+@click.option("--column", help="Column of the text in FILE, if the guess is wrong.")
+@click.option("--env", help="Problem; default: the bundled one.")
+@click.option("--bundle", help="Folder or version of a bundle; default: the champion, else the newest.")
+def predict(
+    file: Path | None,
+    output: Path | None,
+    text: str | None,
+    column: str | None,
+    env: str | None,
+    bundle: str | None,
+) -> None:
+    """Label a FILE, or one --text."""
+    from wenliu.console import user_errors
+    from wenliu.predict_command import run
+
+    with user_errors():
+        run(
+            file=file,
+            output=output,
+            text=text,
+            column=column,
+            env=env,
+            bundle=bundle,
+            project=find_project(),
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,18 @@
+"""Our own Kedro datasets, and the one place that makes a version complete."""
+
+from wenliu.datasets.files import ArrowTableDataset, FolderDataset
+from wenliu.datasets.raw import RawFiles
+from wenliu.datasets.registered_model import RegisteredModelDataset
+from wenliu.datasets.serving_bundle import ServingBundleDataset
+from wenliu.datasets.versioned import VersionedDataset
+from wenliu.datasets.workspace import WorkspaceDataset
+
+__all__ = [
+    "ArrowTableDataset",
+    "FolderDataset",
+    "RawFiles",
+    "RegisteredModelDataset",
+    "ServingBundleDataset",
+    "VersionedDataset",
+    "WorkspaceDataset",
+]

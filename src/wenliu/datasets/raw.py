@@ -1,0 +1,89 @@
+"""The raw files of a problem."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from kedro.io import AbstractDataset
+
+from wenliu.errors import UserError
+
+_GLOB = frozenset("*?[")
+
+
+class RawFiles(AbstractDataset[Any, Any]):
+    """Paths of raw files: one file, a folder, a glob, or a list of any of them in a folder.
+
+    Args:
+        path: A file, a folder or a glob. In a folder every file counts but hidden ones, Markdown
+            and links; sub-folders are not entered.
+        files: Names or globs inside ``path``, when not all of it is meant.
+        metadata: For Kedro-Viz.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        files: list[str] | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        self._path = path
+        self._files = files
+        self.metadata = metadata
+
+    def load(self) -> list[Path]:
+        """The files, sorted by name.
+
+        Raises:
+            UserError: There are none.
+        """
+        if self._files is not None:
+            patterns = [str(Path(self._path) / name) for name in self._files]
+        elif Path(self._path).is_dir():
+            patterns = [str(Path(self._path) / "*")]
+        else:
+            patterns = [self._path]
+        found = sorted({path for pattern in patterns for path in _matching(pattern)})
+        if not found:
+            raise UserError(
+                "There are no raw files.",
+                where=", ".join(patterns),
+                remedy="put files there, or make a problem from a file of yours: "
+                "wenliu new NAME --from FILE",
+            )
+        return found
+
+    def save(self, data: Any) -> None:
+        """Raw files are never written."""
+        raise UserError("Raw files are read only.", where=self._path)
+
+    def _exists(self) -> bool:
+        try:
+            return bool(self.load())
+        except UserError:
+            return False
+
+    def _describe(self) -> dict[str, Any]:
+        return {"path": self._path, "files": self._files}
+
+
+def _matching(pattern: str) -> list[Path]:
+    path = Path(pattern)
+    if not _GLOB & set(path.name):
+        # A file that was named outright is taken whatever it is called.
+        if not path.is_file():
+            raise UserError(
+                "A raw file does not exist.", where=pattern, remedy="check the path in catalog.yml"
+            )
+        return [path]
+    found = []
+    for candidate in path.parent.glob(path.name):
+        if candidate.name.startswith(".") or candidate.suffix.lower() == ".md":
+            continue
+        if candidate.is_symlink():
+            logging.getLogger(__name__).warning("A link among raw files is left out: %s", candidate)
+        elif candidate.is_file():
+            found.append(candidate)
+    return found

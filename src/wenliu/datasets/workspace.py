@@ -1,0 +1,49 @@
+"""A folder that outlives a failed fit."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from kedro.io import AbstractDataset
+
+from wenliu.errors import UserError
+
+
+class WorkspaceDataset(AbstractDataset[Any, Any]):
+    """Where training and export write large files before they become versions.
+
+    The folder is named by the fingerprint of the fit, so that a run with the same data, code and
+    parameters finds what a failed one left. It is kept until export succeeds.
+
+    Args:
+        path: Parent of the workspaces.
+        metadata: For Kedro-Viz.
+    """
+
+    def __init__(self, path: str, metadata: dict[str, Any] | None = None) -> None:
+        self._path = Path(path)
+        self.metadata = metadata
+        #: Set by the versions hook before the fit.
+        self.fingerprint = "default"
+
+    def load(self) -> Path:
+        """The folder; it exists."""
+        folder = self._path / self.fingerprint
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def save(self, data: Any) -> None:
+        """A workspace is written into, not saved."""
+        raise UserError("A workspace is a folder to write into.", where=str(self._path))
+
+    def clear(self) -> None:
+        """Deletes the workspace of this fit: its results are versions now."""
+        shutil.rmtree(self._path / self.fingerprint, ignore_errors=True)
+
+    def _exists(self) -> bool:
+        return (self._path / self.fingerprint).is_dir()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"path": str(self._path)}

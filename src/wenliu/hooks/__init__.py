@@ -1,0 +1,1 @@
+"""Hooks: what happens around nodes. Datasets store, hooks check, pin, track and report."""

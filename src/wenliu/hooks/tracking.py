@@ -1,0 +1,218 @@
+"""One MLflow run for every Kedro run.
+
+Why not kedro-mlflow: ``docs/decisions/001-own-tracking-hook.md``. What a dataset sends stands beside
+it in the catalog, as ``metadata: {mlflow: ...}``:
+
+* ``metrics``: a nested dict whose numbers are logged under dotted names;
+* ``steps``: a list of dicts with ``step``, logged as curves;
+* ``artifact``: the file itself.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import math
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kedro.framework.hooks import hook_impl
+
+from wenliu.datasets import RawFiles, VersionedDataset
+
+if TYPE_CHECKING:
+    from kedro.framework.context import KedroContext
+    from kedro.io import CatalogProtocol
+    from kedro.pipeline import Pipeline
+    from kedro.pipeline.node import Node
+    from mlflow import MlflowClient
+
+_BATCH = 100  # parameters and tags of one MLflow request at most
+_LONGEST_PARAMETER = 500
+
+
+class TrackingHook:
+    """Starts the run, logs what the catalog says, ends it with the truth about how it ended."""
+
+    def __init__(self) -> None:
+        self._run_id: str | None = None
+        # Ctrl-C and SIGTERM reach no Kedro hook; whatever is still open at exit was interrupted.
+        atexit.register(self._end, "KILLED")
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Remembers where the project is and which problem runs."""
+        self._project = context.project_path
+        self._problem = str(context.config_loader["globals"]["problem"])
+
+    @hook_impl
+    def before_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol
+    ) -> None:
+        """Starts the MLflow run and logs the parameters that the pipeline reads."""
+        from wenliu.tracking import open_store
+
+        self._catalog = catalog
+        client, experiment_id = open_store(self._project, self._problem)
+        pipelines = "+".join(run_params["pipeline_names"] or ["__default__"])
+        run = client.create_run(
+            experiment_id,
+            run_name=f"{pipelines} {run_params['run_id']}",
+            tags={
+                "kedro.run_id": run_params["run_id"],
+                "kedro.env": run_params["env"] or "local",
+                "kedro.pipelines": pipelines,
+                "kedro.version": run_params["kedro_version"],
+                **_process_tags(),
+                **_git_tags(self._project),
+            },
+        )
+        self._client: MlflowClient = client
+        self._run_id = run.info.run_id
+        # Whatever starts a process or opens MLflow itself joins this run.
+        os.environ["MLFLOW_RUN_ID"] = run.info.run_id
+        self._log_parameters(pipeline, catalog)
+
+    @hook_impl
+    def after_dataset_loaded(self, dataset_name: str, data: Any) -> None:
+        """Tags the hashes of the raw files and the versions that were found."""
+        dataset = self._catalog.get(dataset_name)
+        if isinstance(dataset, RawFiles):
+            from wenliu.datasets.commit import sha256_of
+
+            for path in data[:_BATCH]:
+                self._tag(f"data.sha256.{path.name}", sha256_of(path))
+        elif isinstance(dataset, VersionedDataset):
+            self._tag(f"kedro.version.{dataset_name}", dataset.resolve_load_version())
+
+    @hook_impl
+    def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
+        """Logs what the catalog says of this dataset."""
+        dataset = self._catalog.get(dataset_name)
+        if isinstance(dataset, VersionedDataset):
+            self._tag(f"kedro.version.{dataset_name}", dataset.resolve_save_version())
+        how = (getattr(dataset, "metadata", None) or {}).get("mlflow")
+        if how is None or self._run_id is None:
+            return
+        if how == "metrics":
+            self._log_metrics(flatten(data))
+        elif how == "steps":
+            self._log_steps(data)
+        assert isinstance(dataset, VersionedDataset)
+        self._client.log_artifact(self._run_id, str(dataset.load_path))
+
+    @hook_impl
+    def after_pipeline_run(self) -> None:
+        """Ends the run."""
+        self._end("FINISHED")
+
+    @hook_impl
+    def on_pipeline_error(self, error: Exception) -> None:
+        """Ends the run as failed and says why."""
+        self._tag("error", f"{type(error).__name__}: {error}"[:1000])
+        self._end("FAILED")
+
+    def _end(self, status: str) -> None:
+        if self._run_id is None:
+            return
+        run_id, self._run_id = self._run_id, None
+        os.environ.pop("MLFLOW_RUN_ID", None)
+        try:
+            self._client.set_terminated(run_id, status)
+        except Exception as error:
+            # The model and its reports stand on disk: a tracking server that went away must not
+            # turn a good run into a failed one.
+            logging.getLogger(__name__).warning("MLflow could not be told %s: %s", status, error)
+
+    def _tag(self, key: str, value: str | None) -> None:
+        if self._run_id is not None and value is not None:
+            self._client.set_tag(self._run_id, key, value)
+
+    def _log_parameters(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+        from mlflow.entities import Param
+
+        params = [
+            Param(key, str(value)[:_LONGEST_PARAMETER])
+            for name in sorted(pipeline.inputs())
+            if name.startswith("params:")
+            for key, value in leaves(catalog.load(name), name.removeprefix("params:"))
+        ]
+        assert self._run_id is not None
+        for start in range(0, len(params), _BATCH):
+            self._client.log_batch(self._run_id, params=params[start : start + _BATCH])
+
+    def _log_metrics(self, metrics: dict[str, float], step: int = 0) -> None:
+        from time import time
+
+        from mlflow.entities import Metric
+
+        assert self._run_id is not None
+        now = int(time() * 1000)
+        rows = [Metric(key, value, now, step) for key, value in metrics.items()]
+        for start in range(0, len(rows), 1000):
+            self._client.log_batch(self._run_id, metrics=rows[start : start + 1000])
+
+    def _log_steps(self, history: list[dict[str, Any]]) -> None:
+        for row in history:
+            split = row.get("split", "train")
+            values = {k: v for k, v in row.items() if k not in ("step", "split")}
+            self._log_metrics(
+                {f"{split}/{key}": value for key, value in flatten(values).items()}, row["step"]
+            )
+
+
+def leaves(value: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """Dotted names and values of a nested structure of dicts and Pydantic models."""
+    if hasattr(value, "model_dump"):
+        value = value.model_dump(mode="json")
+    if isinstance(value, dict) and value:
+        for key, child in value.items():
+            yield from leaves(child, f"{name}.{key}" if name else str(key))
+    else:
+        yield name, value
+
+
+def flatten(metrics: dict[str, Any]) -> dict[str, float]:
+    """Dotted names of all finite numbers in a nested dict."""
+    return {
+        name: float(value)
+        for name, value in leaves(metrics, "")
+        if isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and math.isfinite(value)
+    }
+
+
+def _process_tags() -> dict[str, str]:
+    """Enough to tell later whether the process that owned a run is still there."""
+    import socket
+
+    tags = {"proc.host": socket.gethostname(), "proc.pid": str(os.getpid())}
+    stat, boot = Path("/proc/self/stat"), Path("/proc/sys/kernel/random/boot_id")
+    if stat.exists():
+        tags |= {"proc.boot": boot.read_text().strip(), "proc.start": stat.read_text().split()[21]}
+    return tags
+
+
+def _git_tags(project: Path) -> dict[str, str]:
+    def git(*arguments: str) -> str | None:
+        try:
+            result = subprocess.run(
+                ["git", "-C", str(project), *arguments],
+                capture_output=True,
+                text=True,
+                timeout=10,
+                check=True,
+            )
+        except (OSError, subprocess.SubprocessError):
+            return None
+        return result.stdout.strip()
+
+    commit = git("rev-parse", "HEAD")
+    if commit is None:
+        return {}
+    dirty = bool(git("status", "--porcelain", "--untracked-files=no"))
+    return {"mlflow.source.git.commit": commit, "git.dirty": str(dirty).lower()}

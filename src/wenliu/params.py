@@ -1,0 +1,203 @@
+"""Typed parameters: one frozen model for each parameters file.
+
+A node argument fed by ``params:<stage>`` and annotated with one of these receives an instance
+that Kedro has validated before any node runs. A field nobody declared is an error.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Split = Literal["train", "validation", "test"]
+Policy = Literal["drop", "keep", "fail"]
+Masking = Literal["mask", "drop", "keep"]
+Switch = Literal["auto", "on", "off"]
+
+
+class Params(BaseModel):
+    """Base of all parameter models."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ScratchParams(Params):
+    """Size of the small BERT that is trained from random weights."""
+
+    hidden_size: int = Field(128, ge=8)
+    layers: int = Field(2, ge=1)
+    heads: int = Field(4, ge=1)
+    intermediate_size: int = Field(512, ge=8)
+    max_positions: int = Field(512, ge=8)
+    min_count: int = Field(2, ge=1, description="Rarer characters of training are [UNK].")
+
+
+class ModelParams(Params):
+    """``conf/base/parameters/model.yml``: what is trained, and on what."""
+
+    task: Literal["classification"] = "classification"
+    checkpoint: str = "scratch"
+    revision: str | None = None
+    seed: int = 42
+    device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
+    scratch: ScratchParams = ScratchParams()
+
+
+class ColumnsParams(Params):
+    """Columns by name, or by position counted from 0."""
+
+    text: str | int | None = None
+    label: str | int | None = None
+    id: str | int | None = None
+    split: str | int | None = None
+    group: str | int | None = None
+
+
+class IngestionParams(Params):
+    """``ingestion.yml``. ``None`` and ``auto`` are found by looking at the file."""
+
+    format: Literal["auto", "csv", "tsv", "json", "jsonl", "xlsx", "parquet"] = "auto"
+    encoding: str = "auto"
+    delimiter: str = "auto"
+    quoting: Literal["auto", "minimal", "none"] = "auto"
+    header: Literal["auto"] | bool = "auto"
+    sheet: str | int | None = None
+    columns: ColumnsParams = ColumnsParams()
+    label_names: str | None = Field(
+        None, description="File with one label name a line, for labels that are integers."
+    )
+    splits: dict[str, Split] = Field({}, description="File name or glob to split.")
+    split_values: dict[str, Split] = Field({}, description="Value of the split column to split.")
+    max_bad_rows: float = Field(0.01, ge=0, le=1, description="Share of rows.")
+    limit: int | None = Field(None, ge=1)
+    max_file_bytes: int = Field(4 * 2**30, ge=1, description="After decompression.")
+    max_expansion: float = Field(100.0, gt=1, description="Decompressed over compressed size.")
+    max_row_chars: int = Field(1_000_000, ge=1)
+
+
+class CleaningParams(Params):
+    """``cleaning.yml``: one switch for each rule."""
+
+    invisible: bool = True
+    html: bool = True
+    fullwidth: bool = True
+    urls: Masking = "mask"
+    emails: Masking = "mask"
+    mentions: Masking = "mask"
+    phones: Masking = "mask"
+    id_numbers: Masking = "mask"
+    simplify: Switch = "auto"
+    punctuation: Switch = "auto"
+    lowercase: Switch = "auto"
+    emoji: Literal["auto", "keep", "words", "drop"] = "auto"
+    repeats: int = Field(3, ge=0, description="Longest run of one character; 0 leaves all.")
+    whitespace: bool = True
+    samples: int = Field(5, ge=0, description="Before/after samples of each rule in the report.")
+
+
+class SplittingParams(Params):
+    """``splitting.yml``: shares are of the rows without a given split."""
+
+    validation: float = Field(0.1, ge=0, lt=1)
+    test: float = Field(0.1, ge=0, lt=1)
+    salt: str = "wenliu"
+    min_rows_per_class: int = Field(2, ge=1, description="In every split that has rows.")
+    max_share_difference: float = Field(
+        0.1, ge=0, le=1, description="Warned about above this difference of a label's shares."
+    )
+
+
+class AuditParams(Params):
+    """``audit.yml``: what is done about what the audit finds."""
+
+    leaks: Policy = "drop"
+    repeats: Policy = "drop"
+    conflicts: Policy = "drop"
+    near_similarity: float = Field(0.9, gt=0, le=1)
+    near_min_chars: int = Field(16, ge=3)
+    samples: int = Field(20, ge=0)
+
+
+class SegmentationParams(Params):
+    """``segmentation.yml``."""
+
+    engine: Literal["rjieba", "jieba"] = "rjieba"
+    user_dictionary: str | None = None
+    part_of_speech: bool = False
+    cache: Literal["none", "private"] = "none"
+    keywords: int = Field(12, ge=1, description="For each label.")
+
+
+class TokenizationParams(Params):
+    """``tokenization.yml``."""
+
+    max_length: Literal["auto"] | int = "auto"
+    coverage: float = Field(0.99, gt=0, le=1, description="Of training rows, for ``auto``.")
+    truncation: Literal["head", "tail", "head_tail"] = "head"
+
+
+class FinetuningParams(Params):
+    """``finetuning.yml``."""
+
+    epochs: int = Field(10, ge=1)
+    batch_size: int = Field(32, ge=1)
+    accumulation: int = Field(1, ge=1)
+    learning_rate: Literal["auto"] | float = "auto"
+    layer_decay: float = Field(1.0, gt=0, le=1)
+    weight_decay: float = Field(0.01, ge=0)
+    warmup: float = Field(0.1, ge=0, lt=1, description="Share of all steps.")
+    max_gradient_norm: float = Field(1.0, gt=0)
+    class_weights: Literal["none", "balanced"] = "none"
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    metric: Literal["macro_f1", "accuracy", "loss"] = "macro_f1"
+    patience: int = Field(3, ge=1, description="Evaluations without improvement before stopping.")
+    evaluations_per_epoch: int = Field(1, ge=1)
+
+
+class EvaluationParams(Params):
+    """``evaluation.yml``."""
+
+    bootstrap: int = Field(1000, ge=100)
+    confidence: float = Field(0.95, gt=0, lt=1)
+    calibration_bins: int = Field(15, ge=2)
+    errors: int = Field(100, ge=0)
+    suspects: int = Field(100, ge=0)
+    folds: int = Field(5, ge=2)
+
+
+class ExportParams(Params):
+    """``export.yml``."""
+
+    opset: int = Field(20, ge=18)
+    parity_rows: int = Field(300, ge=1)
+    parity_tolerance: float = Field(1e-3, gt=0)
+    batch_tokens: int = Field(4096, ge=1, description="Padded tokens of one runtime batch.")
+    register_model: bool = True
+
+
+class InferenceParams(Params):
+    """``inference.yml``: given on the command line more often than in the file."""
+
+    input: str | None = None
+    output: str | None = None
+    bundle: str | None = Field(None, description="Folder or version; default: the champion.")
+    text: str | int | None = Field(None, description="Column; default: found.")
+    batch_tokens: int = Field(4096, ge=1)
+
+
+#: Name of the parameters file and of the top-level key in it -> its model.
+MODELS: dict[str, type[Params]] = {
+    "model": ModelParams,
+    "ingestion": IngestionParams,
+    "cleaning": CleaningParams,
+    "splitting": SplittingParams,
+    "audit": AuditParams,
+    "segmentation": SegmentationParams,
+    "tokenization": TokenizationParams,
+    "finetuning": FinetuningParams,
+    "evaluation": EvaluationParams,
+    "export": ExportParams,
+    "inference": InferenceParams,
+}

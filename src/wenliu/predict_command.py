@@ -1,0 +1,110 @@
+"""``wenliu predict``: a file, or one text, through the exported bundle.
+
+Imports no torch, transformers, kedro, mlflow or pandas, so that the first answer takes about a
+second from any directory.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from wenliu.errors import UserError
+
+TOP = 3
+
+
+def run(
+    file: Path | None = None,
+    output: Path | None = None,
+    text: str | None = None,
+    env: str | None = None,
+    bundle: str | None = None,
+    project: Path | None = None,
+    column: str | None = None,
+) -> None:
+    """Predicts and prints; which bundle it used goes to stderr.
+
+    Args:
+        file: Any file that ingestion reads.
+        output: ``.csv``, ``.tsv``, ``.jsonl``, ``.parquet`` or ``.xlsx``; default: beside ``file``.
+        text: One text, instead of a file.
+        env: The problem's Kedro environment; default: ``KEDRO_ENV``, else the bundled problem.
+        bundle: A bundle's folder or version; default: the champion, else the newest verified one.
+        project: Its root; default: found from the working directory or the installed package.
+        column: The file's column of texts; default: found.
+
+    Raises:
+        UserError: When input, bundle or environment cannot be used.
+    """
+    from wenliu.serving.locate import locate_bundle, project_root
+
+    if (file is None) == (text is None):
+        raise UserError(
+            "Give a file or --text, one of the two.",
+            remedy='wenliu predict FILE -o OUT, or: wenliu predict --text "快递三天了还没到"',
+        )
+    if file is not None and not file.is_file():
+        raise UserError("There is no such file.", where=str(file))
+    if project is None and (bundle is None or not Path(bundle).is_dir()):
+        project = project_root(Path.cwd())
+    root = project or Path.cwd()
+    problem = problem_of(root, env) if project else ""
+    folder, which = locate_bundle(root, problem, bundle)
+
+    from wenliu.serving.bundle import Bundle
+
+    loaded = Bundle.load(folder)
+    print(f"Bundle: {which} (sha256 {loaded.sha256[:12]})", file=sys.stderr)
+    if text is not None:
+        _print_answer(loaded, text)
+        return
+    assert file is not None
+    from wenliu.serving.batch import default_target, describe, predict_file
+
+    target = output or default_target(file)
+    report = predict_file(loaded, file, target, text_column=column)
+    print(describe(report), file=sys.stderr)
+
+
+def problem_of(project: Path, env: str | None) -> str:
+    """The problem's name in ``conf/<env>/globals.yml``, else that of ``conf/base``.
+
+    Raises:
+        UserError: When there is no such environment, naming those there are.
+    """
+    import yaml
+
+    conf = project / "conf"
+    env = env or os.environ.get("KEDRO_ENV") or "local"
+    if env != "local" and not (conf / env).is_dir():
+        known = sorted(p.name for p in conf.iterdir() if p.is_dir() and p.name not in _NOT_PROBLEMS)
+        raise UserError(
+            f"There is no environment {env!r}.",
+            where=str(conf),
+            remedy=f"Known ones: {', '.join(known) or 'none besides the bundled problem'}.",
+        )
+    problem = "feedback_topics"
+    for folder in ("base", env):
+        path = conf / folder / "globals.yml"
+        if path.is_file():
+            settings = yaml.safe_load(path.read_text("utf-8")) or {}
+            problem = str(settings.get("problem", problem))
+    return problem
+
+
+_NOT_PROBLEMS = ("base", "local")
+
+
+def _print_answer(bundle, text: str) -> None:  # type: ignore[no-untyped-def]
+    [cleaned] = bundle.clean([text])
+    if not cleaned.strip():
+        print(
+            "Cleaning leaves nothing of this text: the answer rests on no evidence.",
+            file=sys.stderr,
+        )
+    [prediction] = bundle.predict_clean([cleaned])
+    ranked = sorted(zip(prediction.probabilities, bundle.labels, strict=True), reverse=True)
+    for probability, label in ranked[:TOP]:
+        print(f"{probability:7.2%}  {label}")

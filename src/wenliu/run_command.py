@@ -1,0 +1,62 @@
+"""``kedro run``, with an environment check before it and readable errors around it."""
+
+from __future__ import annotations
+
+import signal
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import click
+from kedro.framework.cli.project import run as kedro_run
+from kedro.utils import find_kedro_project
+
+from wenliu.console import configure_logging, user_errors
+from wenliu.errors import UserError
+
+
+def _run(**options: Any) -> None:
+    project = find_kedro_project(Path.cwd()) or Path.cwd()
+    log_file = configure_logging(project)
+    signal.signal(signal.SIGTERM, _leave)
+    with user_errors(log_file):
+        conf = Path(options.get("conf_source") or project / "conf")
+        check_environment(options.get("env"), conf)
+        assert kedro_run.callback is not None
+        kedro_run.callback(**options)
+
+
+def _leave(signum: int, frame: object) -> None:
+    """Turns SIGTERM into an exit, so that the tracking hook can record the run as killed."""
+    raise SystemExit(128 + signum)
+
+
+def check_environment(env: str | None, conf: Path) -> None:
+    """Refuses an environment that does not exist.
+
+    Raises:
+        UserError: Listing the known ones.
+    """
+    if env is None or (conf / env).is_dir():
+        return
+    known = problems(conf)
+    near = get_close_matches(env, known, n=1)
+    raise UserError(
+        f"There is no problem '{env}'.",
+        where=str(conf),
+        remedy=(f"did you mean '{near[0]}'? " if near else "")
+        + f"known: {', '.join(known) or 'none'}; make one with: wenliu new {env} --from FILE",
+    )
+
+
+def problems(conf: Path) -> list[str]:
+    """The environments that are problems: those with their own ``globals.yml``."""
+    return sorted(p.parent.name for p in conf.glob("*/globals.yml") if p.parent.name != "base")
+
+
+run = click.Command(
+    "run",
+    params=kedro_run.params,
+    callback=_run,
+    help="Run the pipeline: `kedro run` is the bundled problem, `--env NAME` another.",
+)

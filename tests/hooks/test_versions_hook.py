@@ -1,0 +1,114 @@
+"""Loads are pinned, and versions that do not belong together stop the run."""
+
+import pytest
+from kedro.io import DataCatalog, Version
+from kedro.pipeline import Node, Pipeline
+
+from wenliu.datasets import VersionedDataset
+from wenliu.datasets.commit import Lineage, read_marker
+from wenliu.errors import UserError
+from wenliu.hooks.versions import ancestry, code_hash, lineage_of, pin_versions
+
+V1, V2, V3 = (f"2026-01-0{n}T00.00.00.000Z" for n in (1, 2, 3))
+
+
+def fit(tokens):
+    return tokens
+
+
+def score(model, tokens):
+    return [model, tokens]
+
+
+TRAINING = Pipeline([Node(fit, "tokens", "model", name="fit")])
+SCORING = Pipeline([Node(score, ["model", "tokens"], "scores", name="score")])
+
+
+@pytest.fixture
+def project(tmp_path):
+    def catalog(save: str) -> DataCatalog:
+        return DataCatalog(
+            {
+                name: VersionedDataset(str(tmp_path / name), "json", Version(None, save))
+                for name in ("tokens", "model", "scores")
+            }
+        )
+
+    return catalog
+
+
+def save(catalog, name, data, **inputs):
+    dataset = catalog[name]
+    dataset.lineage = Lineage(inputs=inputs)
+    dataset.save(data)
+
+
+def test_a_run_reads_what_it_wrote_although_something_newer_appears(project):
+    mine, other = project(V1), project(V2)
+    save(mine, "tokens", "mine")
+    pin_versions(TRAINING, mine, {})
+    save(mine, "model", "mine", tokens=V1)
+    save(other, "tokens", "newer")
+    save(other, "model", "newer", tokens=V2)
+    assert mine.load("tokens") == "mine"
+    assert mine.load("model") == "mine"
+
+
+def test_a_partial_run_starts_from_the_newest_complete_versions(project):
+    for version in (V1, V2):
+        catalog = project(version)
+        save(catalog, "tokens", version)
+        save(catalog, "model", version, tokens=version)
+    catalog = project(V3)
+    pin_versions(SCORING, catalog, {})
+    assert (catalog.load("tokens"), catalog.load("model")) == (V2, V2)
+
+
+def test_versions_of_different_descent_stop_the_run_and_the_remedy_works(project):
+    save(project(V1), "tokens", "old")
+    save(project(V1), "model", "trained on old", tokens=V1)
+    save(project(V2), "tokens", "new split")
+    with pytest.raises(UserError, match="do not belong together") as error:
+        pin_versions(SCORING, project(V3), {})
+    remedy = str(error.value.remedy)
+    given = dict(pair.split(":") for pair in remedy.split("--load-versions ")[1].split(","))
+    catalog = project(V3)
+    pin_versions(SCORING, catalog, given)
+    assert catalog.load("tokens") == "old"
+
+
+def test_an_input_that_was_never_made_is_named(project):
+    with pytest.raises(UserError, match="'model' has no complete version"):
+        pin_versions(SCORING, project(V1), {})
+
+
+def test_a_version_that_is_not_there_lists_those_that_are(project):
+    save(project(V1), "tokens", "x")
+    with pytest.raises(UserError) as error:
+        pin_versions(TRAINING, project(V2), {"tokens": V3})
+    assert V1 in str(error.value)
+
+
+def test_lineage_names_versions_and_changes_with_the_input(project):
+    catalog = project(V1)
+    save(catalog, "tokens", "x")
+    node = TRAINING.nodes[0]
+    lineage = lineage_of(node, catalog, "run")
+    assert lineage.inputs == {"tokens": V1}
+    assert lineage.fingerprint["code"] == code_hash()
+    newer = project(V2)
+    save(newer, "tokens", "y")
+    assert lineage_of(node, newer, "run").fingerprint["inputs"] != lineage.fingerprint["inputs"]
+    # The same content in another version is the same input.
+    newest = project(V3)
+    save(newest, "tokens", "x")
+    assert lineage_of(node, newest, "run").fingerprint == lineage.fingerprint
+
+
+def test_ancestry_goes_all_the_way_back(project, tmp_path):
+    catalog = project(V1)
+    save(catalog, "tokens", "x")
+    save(catalog, "model", "m", tokens=V1)
+    save(catalog, "scores", "s", model=V1)
+    assert ancestry("scores", V1, catalog) == {"scores": V1, "model": V1, "tokens": V1}
+    assert read_marker(tmp_path / "scores" / V1)["inputs"] == {"model": V1}
