@@ -1,0 +1,1 @@
+"""Ingestion: raw files to examples, bad rows to quarantine."""

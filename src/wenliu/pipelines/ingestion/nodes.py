@@ -1,0 +1,149 @@
+"""Raw files to examples."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+from wenliu.errors import UserError
+from wenliu.frames import Table
+from wenliu.params import IngestionParams
+from wenliu.pipelines.ingestion.labels import LabelReader, order_labels, read_label_names
+from wenliu.pipelines.ingestion.reports import describe_ingestion
+from wenliu.pipelines.ingestion.splits import splits_of_files
+from wenliu.pipelines.ingestion.tables import (
+    ExampleColumns,
+    examples_of,
+    examples_table,
+    quarantine_table,
+    settle_ids,
+)
+from wenliu.readers import FileRows, ReadOptions, read_files
+from wenliu.readers.guessing import MAX_LABELS
+
+_SHOWN_BAD_ROWS = 3
+
+
+def read_examples(
+    raw_files: list, params: IngestionParams
+) -> tuple[Table, Table, dict[str, Any], dict[str, Any]]:
+    """Reads all raw files of a problem.
+
+    Args:
+        raw_files: Paths; the file of label names may be among them.
+        params: How to read them.
+
+    Returns:
+        Examples (one chunk for each file and 100,000 rows), quarantine, label map, report.
+
+    Raises:
+        UserError: A file cannot be read, a column is missing, ids repeat, or too many rows are
+            bad.
+    """
+    paths = [Path(path) for path in raw_files]
+    names = None
+    if params.label_names is not None:
+        names, paths = read_label_names(paths, params.label_names)
+    sources = _source_names(paths)
+    given, splits_found = splits_of_files([path.name for path in paths], params.splits)
+    files = read_files(paths, _options(params), params.columns.model_dump(), params.limit)
+    reader = LabelReader(names)
+    columns: list[ExampleColumns] = []
+    for source, file in zip(sources, files, strict=True):
+        _require_columns(file)
+        split = given.get(file.sniffed.path.name)
+        columns.append(examples_of(source, file, reader, split, params.split_values))
+    warnings = settle_ids(columns, given=params.columns.id is not None)
+    _refuse_too_many_bad_rows(columns, params.max_bad_rows)
+    labels = names or order_labels(label for each in columns for label in each.label)
+    if by_column := sorted({f.roles["split"] or "" for f in files if "split" in f.values}):
+        splits_found = f"column {', '.join(map(repr, by_column))}"
+    _check_labels(columns, labels)
+    report = describe_ingestion(columns, files, labels, splits_found, warnings)
+    for warning in report["warnings"]:
+        logging.getLogger(__name__).warning(warning)
+    return (
+        examples_table(columns, labels),
+        quarantine_table(columns),
+        {"labels": labels},
+        report,
+    )
+
+
+def _options(params: IngestionParams) -> ReadOptions:
+    return ReadOptions(
+        format=params.format,
+        encoding=params.encoding,
+        delimiter=params.delimiter,
+        quoting=params.quoting,
+        header=params.header,
+        sheet=params.sheet,
+        max_file_bytes=params.max_file_bytes,
+        max_expansion=params.max_expansion,
+        max_row_chars=params.max_row_chars,
+    )
+
+
+def _source_names(paths: list[Path]) -> list[str]:
+    if not paths:
+        raise UserError(
+            "There are no raw files beside the label names.",
+            where="raw_files in the catalog",
+            remedy="put the data files there",
+        )
+    names = [path.name for path in paths]
+    if len(set(names)) == len(names):
+        return names
+    # Two folders with a train.csv each: tell them apart by their folders.
+    common = os.path.commonpath([path.parent for path in paths])
+    return [path.relative_to(common).as_posix() for path in paths]
+
+
+def _require_columns(file: FileRows) -> None:
+    for role in ("text", "label"):
+        if role not in file.values:
+            found = file.sniffed
+            raise UserError(
+                f"No {role} column was found ({found.reasons[role]}); "
+                f"there are {', '.join(map(repr, found.columns))}.",
+                where=str(found.path),
+                remedy=f"give ingestion.columns.{role}; a file with the names of integer labels "
+                "goes into ingestion.label_names",
+            )
+
+
+def _refuse_too_many_bad_rows(files: list[ExampleColumns], allowed: float) -> None:
+    bad = [(file.source, row) for file in files for row in file.bad]
+    rows = sum(len(file.line) for file in files) + len(bad)
+    if len(bad) <= allowed * rows:
+        return
+    shown = "; ".join(
+        f"{source}, line {row.line}"
+        + (f", column {row.column!r}" if row.column else "")
+        + f": {row.reason}"
+        for source, row in bad[:_SHOWN_BAD_ROWS]
+    )
+    raise UserError(
+        f"{len(bad)} of {rows} rows are bad ({len(bad) / rows:.1%}); {allowed:.1%} are allowed.",
+        where=shown + ("; ..." if len(bad) > _SHOWN_BAD_ROWS else ""),
+        remedy="mend the rows, or raise ingestion.max_bad_rows to go on without them",
+    )
+
+
+def _check_labels(files: list[ExampleColumns], labels: list[str]) -> None:
+    rows = sum(len(file.line) for file in files)
+    if len(labels) < 2:
+        raise UserError(
+            f"All {rows} rows have the label {labels[0]!r}." if labels else "There are no rows.",
+            where=", ".join(file.source for file in files),
+            remedy="a classifier needs two labels; check ingestion.columns.label, and whether "
+            "ingestion.limit takes the first rows of a sorted file",
+        )
+    if len(labels) > MAX_LABELS and 2 * len(labels) > rows:
+        raise UserError(
+            f"There are {len(labels)} labels in {rows} rows: that is no column of labels.",
+            where=", ".join(file.source for file in files),
+            remedy="give ingestion.columns.label",
+        )

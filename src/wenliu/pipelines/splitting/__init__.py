@@ -1,0 +1,1 @@
+"""Splitting: who is training, validation, test."""

@@ -1,0 +1,330 @@
+"""The ingestion node: rows judged, labels named and ordered, splits found, ids unique."""
+
+import gzip
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import openpyxl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wenliu.errors import UserError
+from wenliu.params import IngestionParams
+from wenliu.pipelines.ingestion.labels import fold_label, order_labels
+from wenliu.pipelines.ingestion.nodes import read_examples
+from wenliu.pipelines.ingestion.splits import splits_of_files
+from wenliu.schemas import Examples, Quarantine
+
+BENCH = Path(os.environ.get("WENLIU_BENCH_DATA", Path(__file__).parents[4] / "shared" / "data"))
+needs_bench = pytest.mark.skipif(not BENCH.is_dir(), reason=f"no real data in {BENCH}")
+TOPICS = ["物流", "退款", "质量"]
+
+
+def csv_file(folder, name="a.csv", rows=60, labels=TOPICS, encoding="utf-8", start=0):
+    path = folder / name
+    lines = [f"第{i}位顾客的留言,{labels[i % len(labels)]}" for i in range(start, start + rows)]
+    path.write_bytes("\n".join(["text,label", *lines]).encode(encoding))
+    return path
+
+
+def read(paths, **params):
+    examples, quarantine, label_map, report = read_examples(
+        paths, IngestionParams.model_validate(params)
+    )
+    Examples.validate(examples)
+    Quarantine.validate(quarantine)
+    assert report["rows"] == examples.num_rows
+    json.dumps(report)
+    return examples, quarantine, label_map, report
+
+
+def test_examples_and_report(tmp_path):
+    path = csv_file(tmp_path, encoding="gb18030")
+    examples, quarantine, label_map, report = read([path])
+    first = examples.slice(0, 1).to_pylist()[0]
+    assert first == {
+        "id": "a.csv:2",
+        "text": "第0位顾客的留言",
+        "label": "物流",
+        "label_id": 0,
+        "split": None,
+        "group": None,
+        "source": "a.csv",
+        "line": 2,
+    }
+    assert quarantine.num_rows == 0
+    assert label_map == {"labels": ["物流", "质量", "退款"]} or label_map["labels"] == sorted(
+        TOPICS
+    )
+    [file] = report["files"]
+    assert file["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert file["bytes"] == path.stat().st_size
+    assert (file["encoding"], file["format"], file["delimiter"]) == ("gb18030", "csv", "comma")
+    assert file["columns"] == {"text": "text", "label": "label"}
+    assert report["labels"] == dict.fromkeys(sorted(TOPICS), 20)
+
+
+def test_many_formats_become_one_table(tmp_path):
+    csv_file(tmp_path, "a.csv", encoding="gb18030")
+    csv_file(tmp_path, "b.csv", encoding="utf-8-sig", start=60)
+    records = [{"编号": f"j{i}", "正文": f"第{i}条反馈", "类别": TOPICS[i % 3]} for i in range(30)]
+    lines = "\n".join(json.dumps(each) for each in records)
+    (tmp_path / "c.jsonl.gz").write_bytes(gzip.compress(lines.encode()))
+    book = openpyxl.Workbook()
+    for row in [["留言内容", "分类"], *([f"第{i}条点评", TOPICS[i % 3]] for i in range(30))]:
+        book.active.append(row)
+    book.save(tmp_path / "d.xlsx")
+    examples, _, label_map, report = read(sorted(tmp_path.iterdir()))
+    assert report["rows"] == 180
+    assert [file["rows"] for file in report["files"]] == [60, 60, 30, 30]
+    assert len(label_map["labels"]) == 3
+    # One chunk for each file, which becomes one part on disk.
+    assert [batch.num_rows for batch in examples.to_batches()] == [60, 60, 30, 30]
+    assert examples.column("id")[120].as_py() == "j0"
+    assert examples.column("id")[0].as_py() == "a.csv:2"
+
+
+def test_labels_are_folded(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("text,label\n好一,Ａ１\n好二, A1 \n坏一,B\u3000\n坏二,B\n", "utf-8")
+    _, _, label_map, report = read([path])
+    assert report["labels"] == {"A1": 2, "B": 2}
+    assert label_map == {"labels": ["A1", "B"]}
+
+
+@given(st.text())
+def test_folding_labels_twice_changes_nothing(label):
+    folded = fold_label(label)
+    assert fold_label(folded) == folded
+
+
+def test_integer_labels_are_ordered_by_value():
+    assert order_labels(["10", "9", "2", "10"]) == ["2", "9", "10"]
+    assert order_labels(["b", "10", "9"]) == ["10", "9", "b"]
+
+
+def test_integer_labels_with_a_file_of_names(tmp_path):
+    path = tmp_path / "titles.txt"
+    rows = [f"第{i}个新闻的标题\t{i % 3}" for i in range(300)]
+    rows[5] = "第5个新闻的标题\t3"
+    rows[7] = "第7个新闻的标题\t"
+    rows[8] = "第8个新闻的标题\t体育"
+    path.write_text("\n".join(rows), "utf-8")
+    names = tmp_path / "class.txt"
+    names.write_text("体育\n财经\n房产\n", "utf-8")
+    params = {"label_names": "class.txt", "columns": {"text": 0, "label": 1}}
+    examples, quarantine, label_map, report = read([names, path], **params)
+    assert label_map == {"labels": ["体育", "财经", "房产"]}
+    assert examples.column("label").to_pylist()[:2] == ["体育", "财经"]
+    bad = quarantine.to_pylist()
+    assert [(row["line"], row["column"]) for row in bad] == [(6, "1"), (8, "1")]
+    assert bad[0]["reason"] == "the label 3 is none of 0 to 2"
+    assert bad[1]["reason"] == "the label is empty"
+    assert examples.column("label").to_pylist()[6:7] == ["体育"]
+    assert [file["source"] for file in report["files"]] == ["titles.txt"]
+
+
+@pytest.mark.parametrize("name", ["../class.txt", "none.txt", "link.txt"])
+def test_names_outside_the_folder_are_refused(tmp_path, name):
+    folder = tmp_path / "raw"
+    folder.mkdir()
+    (tmp_path / "class.txt").write_text("甲\n乙\n", "utf-8")
+    (folder / "link.txt").symlink_to(tmp_path / "class.txt")
+    with pytest.raises(UserError, match=r"leads out|There is no file"):
+        read([csv_file(folder)], label_names=name)
+
+
+def test_repeated_label_names_are_refused(tmp_path):
+    (tmp_path / "class.txt").write_text("甲\n乙\n甲\n", "utf-8")
+    with pytest.raises(UserError, match="'甲' stands twice") as error:
+        read([csv_file(tmp_path)], label_names="class.txt")
+    assert "line 3" in error.value.where
+
+
+def test_bad_rows_beyond_the_limit_stop_the_run(tmp_path):
+    path = csv_file(tmp_path, rows=100)
+    lines = path.read_text("utf-8").splitlines()
+    lines[3], lines[9] = "没有标签,", "坏\ufffd字,物流"
+    path.write_text("\n".join(lines), "utf-8")
+    with pytest.raises(UserError, match="2 of 100 rows are bad") as error:
+        read([path])
+    assert "a.csv, line 4, column 'label': the label is empty" in error.value.where
+    _, quarantine, _, report = read([path], max_bad_rows=0.02)
+    assert report["quarantined"] == quarantine.num_rows == 2
+    assert [row["line"] for row in quarantine.to_pylist()] == [4, 10]
+    assert any("quarantine" in warning for warning in report["warnings"])
+
+
+def test_blank_texts_are_kept_and_missing_ones_are_bad(tmp_path):
+    path = tmp_path / "a.jsonl"
+    rows = [{"text": f"留言{i}", "label": TOPICS[i % 3]} for i in range(10)]
+    rows += [{"text": " ", "label": "物流"}, {"text": None, "label": "物流"}, {"label": "物流"}]
+    path.write_text("\n".join(json.dumps(row) for row in rows), "utf-8")
+    examples, quarantine, _, _ = read([path], max_bad_rows=0.5)
+    assert examples.column("text").to_pylist()[-1] == " "
+    assert quarantine.column("reason").to_pylist() == ["the text is missing"] * 2
+
+
+def test_splits_by_file_name(tmp_path):
+    paths = [csv_file(tmp_path, f"{name}.csv") for name in ("train", "dev", "test")]
+    examples, _, _, report = read(paths)
+    assert report["splits"] == {
+        "found_by": "file names",
+        "train": 60,
+        "validation": 60,
+        "test": 60,
+        "none": 0,
+    }
+    assert examples.column("split").to_pylist()[60] == "validation"
+
+
+def test_splits_by_patterns(tmp_path):
+    paths = [csv_file(tmp_path, name) for name in ("jan.csv", "feb.csv", "mar.csv")]
+    _, _, _, report = read(paths, splits={"mar*": "test", "*.csv": "train"})
+    assert (report["splits"]["train"], report["splits"]["test"]) == (120, 60)
+    with pytest.raises(UserError, match=r"'apr\*' fits none of the files"):
+        read(paths, splits={"apr*": "test"})
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        (["test_orders.csv"], {}),
+        (["train.csv"], {}),
+        (["a.csv", "b.csv"], {}),
+        (["train.1.csv", "contest.csv"], {}),
+        (["train_test.csv", "train.csv"], {}),
+        (["reviews-train.csv", "reviews-val.csv"], {0: "train", 1: "validation"}),
+        (["训练集.csv", "测试集.csv"], {0: "train", 1: "test"}),
+    ],
+)
+def test_only_names_that_speak_clearly_are_believed(names, found):
+    splits, _ = splits_of_files(names, {})
+    assert splits == {names[i]: split for i, split in found.items()}
+
+
+def test_splits_by_column(tmp_path):
+    path = tmp_path / "a.csv"
+    rows = [f"留言{i},{TOPICS[i % 3]},{'训练' if i % 4 else 'Test'}" for i in range(200)]
+    rows[5], rows[6] = "留言5,物流,", "留言6,物流,nonsense"
+    path.write_text("\n".join(["text,label,split", *rows]), "utf-8")
+    examples, quarantine, _, report = read([path], columns={"split": "split"})
+    assert examples.column("split").to_pylist()[:6] == [
+        "test",
+        "train",
+        "train",
+        "train",
+        "test",
+        None,
+    ]
+    assert quarantine.to_pylist()[0]["column"] == "split"
+    assert report["splits"]["none"] == 1
+    _, quarantine, _, _ = read(
+        [path], columns={"split": "split"}, split_values={"nonsense": "validation"}
+    )
+    assert quarantine.num_rows == 0
+
+
+def test_repeated_ids_name_both_rows(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("id,text,label\n1,甲,a\n2,乙,b\n1,丙,a\n", "utf-8")
+    with pytest.raises(UserError, match="'1' stands twice") as error:
+        read([path], columns={"id": "id"})
+    assert error.value.where == "a.csv:2 and a.csv:4"
+
+
+def test_found_ids_that_repeat_across_files_are_left_aside(tmp_path):
+    for name in ("train.csv", "test.csv"):
+        rows = "\n".join(f"{i},留言{i},{TOPICS[i % 3]}" for i in range(9))
+        (tmp_path / name).write_text("id,text,label\n" + rows, "utf-8")
+    examples, _, _, report = read(sorted(tmp_path.iterdir()))
+    assert examples.column("id")[0].as_py() == "test.csv:2"
+    assert "not used" in report["warnings"][0]
+
+
+def test_limit_takes_the_first_rows_of_each_file(tmp_path):
+    paths = [csv_file(tmp_path, name) for name in ("a.csv", "b.csv", "c.csv")]
+    examples, _, _, report = read(paths, limit=20)
+    assert [file["rows"] for file in report["files"]] == [7, 7, 6]
+    assert examples.column("line").to_pylist()[:3] == [2, 3, 4]
+
+
+def test_large_files_come_in_chunks(tmp_path, monkeypatch):
+    monkeypatch.setattr("wenliu.pipelines.ingestion.tables._CHUNK_ROWS", 25)
+    examples, _, _, _ = read([csv_file(tmp_path)])
+    assert [batch.num_rows for batch in examples.to_batches()] == [25, 25, 10]
+    assert examples.column("line").to_pylist() == list(range(2, 62))
+
+
+def test_files_of_one_name_in_two_folders(tmp_path):
+    paths = []
+    for folder in ("x/raw", "y/raw"):
+        (tmp_path / folder).mkdir(parents=True)
+        paths.append(csv_file(tmp_path / folder))
+    examples, _, _, _ = read(paths)
+    assert examples.column("source").unique().to_pylist() == ["x/raw/a.csv", "y/raw/a.csv"]
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        ("text,label\n好,a\n坏,a\n", "All 2 rows have the label 'a'"),
+        ("甲,乙\n1,2\n", "No text column was found"),
+        ("text,other\n" + "".join(f"第{i}条,{i}\n" for i in range(5)), "No label column"),
+    ],
+)
+def test_files_that_are_no_problem(tmp_path, content, found):
+    (tmp_path / "a.csv").write_text(content, "utf-8")
+    with pytest.raises(UserError, match=found):
+        read([tmp_path / "a.csv"])
+
+
+def test_the_pipeline_has_typed_parameters_and_bare_names():
+    from wenliu.pipelines.ingestion.pipeline import create_pipeline
+
+    pipeline = create_pipeline()
+    assert pipeline.inputs() == {"raw_files", "params:ingestion"}
+    assert pipeline.outputs() == {"examples", "quarantine", "label_map", "ingestion_report"}
+
+
+def test_the_parameters_file_states_the_defaults():
+    yaml = pytest.importorskip("yaml")
+    conf = Path(__file__).parents[3] / "conf" / "base" / "parameters" / "ingestion.yml"
+    written = yaml.safe_load(conf.read_text("utf-8"))["ingestion"]
+    assert IngestionParams.model_validate(written) == IngestionParams()
+    assert set(written) == set(IngestionParams.model_fields)
+
+
+@needs_bench
+def test_chnsenticorp_comes_out_whole():
+    paths = sorted((BENCH / "classification" / "chnsenticorp").glob("*.tsv"))
+    _, quarantine, _, report = read(paths)
+    assert report["splits"] == {
+        "found_by": "file names",
+        "train": 9600,
+        "validation": 1200,
+        "test": 1200,
+        "none": 0,
+    }
+    assert quarantine.num_rows == 0
+
+
+@needs_bench
+def test_thucnews_titles_and_their_names():
+    folder = BENCH / "classification" / "thucnews_titles"
+    _, quarantine, label_map, report = read(sorted(folder.glob("*.txt")), label_names="class.txt")
+    # 33 titles hold U+FFFD: whoever made the file decoded it wrongly.
+    assert (report["rows"], quarantine.num_rows) == (9967, 33)
+    assert label_map["labels"][0] == "finance"
+
+
+@needs_bench
+def test_medical_questions_with_embedded_newlines():
+    _, _, label_map, report = read([BENCH / "messy" / "medical_qa.gb18030.csv"])
+    assert report["rows"] == 7644
+    assert report["files"][0]["encoding"] == "gb18030"
+    assert report["files"][0]["columns"] == {"text": "ask", "label": "department"}
+    assert len(label_map["labels"]) == 11
