@@ -6,7 +6,7 @@ that Kedro has validated before any node runs. A field nobody declared is an err
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -14,6 +14,7 @@ Split = Literal["train", "validation", "test"]
 Policy = Literal["drop", "keep", "fail"]
 Masking = Literal["mask", "drop", "keep"]
 Switch = Literal["auto", "on", "off"]
+Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Params(BaseModel):
@@ -30,6 +31,7 @@ class ScratchParams(Params):
     heads: int = Field(4, ge=1)
     intermediate_size: int = Field(512, ge=8)
     max_positions: int = Field(512, ge=8)
+    dropout: float = Field(0.1, ge=0, lt=1)
     min_count: int = Field(2, ge=1, description="Rarer characters of training are [UNK].")
 
 
@@ -102,7 +104,9 @@ class SplittingParams(Params):
     validation: float = Field(0.1, ge=0, lt=1)
     test: float = Field(0.1, ge=0, lt=1)
     salt: str = "wenliu"
-    min_rows_per_class: int = Field(2, ge=1, description="In every split that has rows.")
+    min_rows_per_class: int = Field(
+        2, ge=0, description="A class needs this for each split that is made; 0 does not check."
+    )
     max_share_difference: float = Field(
         0.1, ge=0, le=1, description="Warned about above this difference of a label's shares."
     )
@@ -140,19 +144,28 @@ class TokenizationParams(Params):
 class FinetuningParams(Params):
     """``finetuning.yml``."""
 
-    epochs: int = Field(10, ge=1)
+    epochs: Literal["auto"] | Annotated[int, Field(ge=1)] = Field(
+        "auto", description="auto: 4 from a checkpoint; from scratch 6 to 40, by the rows."
+    )
     batch_size: int = Field(32, ge=1)
     accumulation: int = Field(1, ge=1)
-    learning_rate: Literal["auto"] | float = "auto"
+    learning_rate: Literal["auto"] | Annotated[float, Field(gt=0)] = "auto"
     layer_decay: float = Field(1.0, gt=0, le=1)
     weight_decay: float = Field(0.01, ge=0)
     warmup: float = Field(0.1, ge=0, lt=1, description="Share of all steps.")
     max_gradient_norm: float = Field(1.0, gt=0)
     class_weights: Literal["none", "balanced"] = "none"
-    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    label_smoothing: Literal["auto"] | Share = Field(
+        "auto", description="auto: 0.1 from scratch, 0 from a checkpoint."
+    )
+    token_dropout: Literal["auto"] | Share = Field(
+        "auto",
+        description="Share of tokens hidden from attention in training; "
+        "auto: 0.2 from scratch, 0 from a checkpoint.",
+    )
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     metric: Literal["macro_f1", "accuracy", "loss"] = "macro_f1"
-    patience: int = Field(3, ge=1, description="Evaluations without improvement before stopping.")
+    patience: int = Field(10, ge=1, description="Evaluations without improvement before stopping.")
     evaluations_per_epoch: int = Field(1, ge=1)
 
 
@@ -173,7 +186,7 @@ class ExportParams(Params):
     opset: int = Field(20, ge=18)
     parity_rows: int = Field(300, ge=1)
     parity_tolerance: float = Field(1e-3, gt=0)
-    batch_tokens: int = Field(4096, ge=1, description="Padded tokens of one runtime batch.")
+    batch_tokens: int = Field(1024, ge=1, description="Padded tokens of one runtime batch.")
     register_model: bool = True
 
 
@@ -184,7 +197,7 @@ class InferenceParams(Params):
     output: str | None = None
     bundle: str | None = Field(None, description="Folder or version; default: the champion.")
     text: str | int | None = Field(None, description="Column; default: found.")
-    batch_tokens: int = Field(4096, ge=1)
+    batch_tokens: int = Field(1024, ge=1)
 
 
 #: Name of the parameters file and of the top-level key in it -> its model.

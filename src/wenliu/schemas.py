@@ -51,7 +51,10 @@ class TableSchema:
         import pyarrow as pa
 
         return pa.schema(
-            [pa.field(name, _arrow_type(spec), spec.endswith("?")) for name, spec in cls.columns.items()]
+            [
+                pa.field(name, _arrow_type(spec), spec.endswith("?"))
+                for name, spec in cls.columns.items()
+            ]
         )
 
     @classmethod
@@ -61,7 +64,10 @@ class TableSchema:
         Raises:
             UserError: Naming the first column that does not fit.
         """
-        wanted = {**cls.columns, **{k: v for k, v in cls.optional.items() if k in data.column_names}}
+        wanted = {
+            **cls.columns,
+            **{k: v for k, v in cls.optional.items() if k in data.column_names},
+        }
         missing = [name for name in wanted if name not in data.column_names]
         extra = [name for name in data.column_names if name not in wanted]
         if missing or extra:
@@ -155,6 +161,31 @@ class TokenIds(TableSchema):
         "label_id": "int32",
         "dropped": "string?",
         "token_ids": "list<int32>",  # with [CLS] and [SEP], cut to max_length
+    }
+
+
+class ModelLogits(TableSchema):
+    """The model's logits on validation and test rows, in the order of ``audited_examples``."""
+
+    columns: ClassVar[dict[str, str]] = {
+        "id": "string",
+        "split": "string",
+        "label_id": "int32",
+        "logits": "list<float32>",
+    }
+
+
+class BaselineProbabilities(TableSchema):
+    """The better baseline's probabilities, in the order of ``audited_examples``.
+
+    Training rows (those that the audit kept) are out of fold.
+    """
+
+    columns: ClassVar[dict[str, str]] = {
+        "id": "string",
+        "split": "string",
+        "label_id": "int32",
+        "probabilities": "list<float32>",
     }
 
 

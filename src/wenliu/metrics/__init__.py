@@ -1,0 +1,51 @@
+"""Scores, intervals, paired tests and calibration in numpy."""
+
+from wenliu.metrics.calibration import (
+    calibration_error,
+    calibration_summary,
+    fit_temperature,
+    log_loss,
+    log_softmax,
+    reliability_curve,
+    softmax,
+)
+from wenliu.metrics.classification import (
+    accuracy_of,
+    classification_metrics,
+    confusion_matrix,
+    macro_f1,
+    macro_f1_of,
+)
+from wenliu.metrics.confident_learning import confident_learning
+from wenliu.metrics.intervals import (
+    Interval,
+    McNemar,
+    bootstrap_interval,
+    counts_interval,
+    mcnemar,
+    paired_bootstrap,
+    wilson_interval,
+)
+
+__all__ = [
+    "Interval",
+    "McNemar",
+    "accuracy_of",
+    "bootstrap_interval",
+    "calibration_error",
+    "calibration_summary",
+    "classification_metrics",
+    "confident_learning",
+    "confusion_matrix",
+    "counts_interval",
+    "fit_temperature",
+    "log_loss",
+    "log_softmax",
+    "macro_f1",
+    "macro_f1_of",
+    "mcnemar",
+    "paired_bootstrap",
+    "reliability_curve",
+    "softmax",
+    "wilson_interval",
+]

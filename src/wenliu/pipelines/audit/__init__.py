@@ -1,0 +1,1 @@
+"""Audit: what may be learned from, and what a score may claim."""
