@@ -1,0 +1,110 @@
+"""Cleans the texts by rules that fit the checkpoint."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+from wenliu.frames import Table
+from wenliu.params import CleaningParams, ModelParams
+from wenliu.progress import progress_bar
+
+logger = logging.getLogger(__name__)
+
+#: Above this share of rows that nothing is left of, something is wrong with data or rules.
+_MANY_BLANK = 0.01
+
+
+def examine_checkpoint(params: ModelParams) -> dict:
+    """The doctor's findings about the checkpoint.
+
+    Raises:
+        UserError: The checkpoint cannot be had or used.
+    """
+    from wenliu.modeling.checkpoint import resolve_checkpoint
+    from wenliu.modeling.doctor import examine
+
+    profile = examine(resolve_checkpoint(params), params)
+    for finding in profile["findings"]:
+        logger.info(finding)
+    return profile
+
+
+def resolve_text_settings(checkpoint_profile: dict, params: CleaningParams) -> dict:
+    """The rules as they are applied, written out for the checkpoint's vocabulary."""
+    from wenliu.modeling.doctor import vocabulary_of
+    from wenliu.text.settings import MASKS, resolve_settings
+
+    settings = resolve_settings(
+        vocabulary=vocabulary_of(checkpoint_profile),
+        lowercase=_is_on(params.lowercase, auto=checkpoint_profile["lowercase"]),
+        simplify=_is_on(params.simplify, auto=not checkpoint_profile["knows_traditional"]),
+        fold=_is_on(params.punctuation, auto=True),
+        emoji=params.emoji,
+        masking={name: getattr(params, name) for name in MASKS},
+        invisible=params.invisible,
+        fullwidth=params.fullwidth,
+        html=params.html,
+        repeats=params.repeats,
+        whitespace=params.whitespace,
+    )
+    return settings.to_dict()
+
+
+def clean_texts(examples: Table, text_settings: dict, params: CleaningParams) -> tuple[Table, dict]:
+    """Adds ``clean_text`` and ``edits`` to every row.
+
+    Returns:
+        The table, chunk by chunk as it came, and the report: rows, characters, and for each rule
+        the rows and characters it touched with samples.
+    """
+    import pyarrow as pa
+
+    from wenliu.schemas import CleanExamples
+    from wenliu.text.normalizer import Normalizer, Tally, TextSettings
+
+    normalizer = Normalizer(TextSettings.from_dict(text_settings))
+    tally = Tally(params.samples)
+    schema = CleanExamples.arrow()
+    started = time.perf_counter()
+    parts = []
+    with progress_bar(examples.num_rows, "Cleaning") as bar:
+        for part in examples.to_batches():
+            texts, edits = normalizer.clean_batch_with_edits(part["text"].to_pylist(), tally)
+            added = {
+                "clean_text": pa.array(texts, schema.field("clean_text").type),
+                "edits": pa.array(edits, schema.field("edits").type),
+            }
+            columns = [added[n] if n in added else part[n] for n in schema.names]
+            parts.append(pa.record_batch(columns, schema=schema))
+            bar.update(part.num_rows)
+    report = _report(tally, text_settings, time.perf_counter() - started)
+    for warning in report["warnings"]:
+        logger.warning(warning)
+    return pa.Table.from_batches(parts, schema=schema), report
+
+
+def _report(tally: Any, text_settings: dict, seconds: float) -> dict:
+    report = tally.report()
+    warnings = []
+    blank = report["blank_rows"]
+    if blank > _MANY_BLANK * report["rows"]:
+        warnings.append(
+            f"Nothing is left of {blank:,} of {report['rows']:,} texts after cleaning; the audit "
+            "drops them. The cleaning report shows what each rule removed."
+        )
+    speed = report["characters_before"] / seconds if seconds > 0 else 0.0
+    return {
+        **report,
+        "characters_per_second": round(speed),
+        "simplified": text_settings["simplify"],
+        "lowercased": text_settings["lowercase"],
+        "folded_punctuation": "".join(text_settings["punctuation"]),
+        "worded_emoji": len(text_settings["emoji"]),
+        "warnings": warnings,
+    }
+
+
+def _is_on(switch: str, *, auto: bool) -> bool:
+    return auto if switch == "auto" else switch == "on"

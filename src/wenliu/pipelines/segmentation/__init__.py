@@ -1,0 +1,1 @@
+"""Segmentation: word borders for the baseline, the keywords and explanations."""

@@ -1,0 +1,46 @@
+"""Keywords that set labels apart, and the script of a text."""
+
+from __future__ import annotations
+
+import pytest
+
+from wenliu.text.keywords import keywords_by_label
+from wenliu.text.script import script_of
+
+
+def test_words_of_one_label_win_over_words_of_all() -> None:
+    shipping = [["快递", "太", "慢", "了", "，", "物流", "123", "我们"]] * 10
+    price = [["价格", "太", "贵", "APP", "我们", "我们", "我们"]] * 10
+    found = keywords_by_label(shipping + price, [0] * 10 + [1] * 10, 2, top=5)
+    words = [[keyword.word for keyword in own] for own in found]
+    assert set(words[0]) == {"快递", "物流"}
+    assert set(words[1]) == {"价格", "app"}
+    assert found[0][0].rows == 10 and found[0][0].share == 1.0 and found[0][0].score > 0
+
+
+def test_a_rare_word_is_no_keyword() -> None:
+    rows = [["退款", "麒麟"]] + [["退款"]] * 9 + [["发票"]] * 10
+    found = keywords_by_label(rows, [0] * 10 + [1] * 10, 3, top=5)
+    assert [keyword.word for keyword in found[0]] == ["退款"]
+    assert found[2] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "script"),
+    [
+        ("这是一个测试", "simplified"),
+        ("這是一個測試", "traditional"),
+        ("皇后在台北的公里", "simplified"),
+        ("這家餐廳的服務很好，皇后也來過台北", "traditional"),
+        ("好吃", "simplified"),
+        ("iPhone 15 Pro", "latin"),
+        ("ｉＰｈｏｎｅ", "latin"),
+        ("iPhone很好", "simplified"),
+        ("こんにちは世界", "other"),
+        ("안녕하세요", "other"),
+        ("123 😂", "other"),
+        ("", "other"),
+    ],
+)
+def test_script(text: str, script: str) -> None:
+    assert script_of(text) == script

@@ -1,0 +1,89 @@
+"""Near-duplicates: nothing missed that counts, nothing reported that is not so, linear work."""
+
+from __future__ import annotations
+
+import random
+import time
+
+import numpy as np
+from rapidfuzz.distance import Levenshtein
+
+from wenliu.text.near_duplicates import near_pairs, signatures
+
+_HAN = [chr(code) for code in range(0x4E00, 0x5600)]
+
+
+def _text(chance: random.Random, low: int, high: int) -> str:
+    return "".join(chance.choices(_HAN, k=chance.randint(low, high)))
+
+
+def _edited(chance: random.Random, text: str) -> str:
+    at, kind = chance.randrange(len(text)), chance.randrange(3)
+    return text[:at] + (chance.choice("甲乙丙") if kind else "") + text[at + (kind < 2) :]
+
+
+def test_one_character_edits_are_found() -> None:
+    chance = random.Random(1)
+    texts = [_text(chance, 17, 60) for _ in range(3000)]
+    edited = [_edited(chance, text) for text in texts]
+    pairs = set(map(tuple, near_pairs(texts + edited).tolist()))
+    wanted = {(i, i + 3000) for i, text in enumerate(texts) if text != edited[i]}
+    assert len(wanted & pairs) >= 0.999 * len(wanted)
+
+
+def test_every_pair_is_one_and_the_order_is_fixed() -> None:
+    chance = random.Random(2)
+    seeds = [_text(chance, 20, 40) for _ in range(60)]
+    texts = [text for seed in seeds for text in (seed, _edited(chance, seed), _text(chance, 5, 40))]
+    texts += [_edited(chance, _edited(chance, _edited(chance, seed))) for seed in seeds]
+    pairs = near_pairs(texts)
+    brute = {
+        (i, j)
+        for i in range(len(texts))
+        for j in range(i + 1, len(texts))
+        if min(len(texts[i]), len(texts[j])) >= 16
+        and Levenshtein.distance(texts[i], texts[j])
+        <= 0.1 * max(len(texts[i]), len(texts[j])) + 1e-9
+    }
+    found = set(map(tuple, pairs.tolist()))
+    assert found <= brute
+    assert len(found) >= 0.99 * len(brute)
+    assert pairs.tolist() == sorted(pairs.tolist())
+    assert np.array_equal(pairs, near_pairs(texts))
+
+
+def test_identical_rows_are_paired_with_the_first_only() -> None:
+    text = "这个商品的质量非常好下次还会再来购买"
+    texts = [text] * 5000 + [text + "的"]
+    start = time.process_time()
+    pairs = near_pairs(texts)
+    assert time.process_time() - start < 1.0
+    assert pairs.tolist() == [[0, i] for i in range(1, 5001)]
+
+
+def test_templates_stay_linear_and_connected() -> None:
+    texts = [f"尊敬的客户您的订单已经发货请注意查收谢谢您对我们的支持{i:04d}" for i in range(3000)]
+    start = time.process_time()
+    pairs = near_pairs(texts)
+    assert time.process_time() - start < 5.0
+    assert len(pairs) < 3000 * 24 * 6
+    # Every row that has a near twin is told of at least one.
+    assert len(np.unique(pairs)) == 3000
+
+
+def test_short_and_odd_texts() -> None:
+    assert near_pairs([]).shape == (0, 2)
+    assert near_pairs(["好"] * 3).shape == (0, 2)
+    assert near_pairs(["一二三四五六七八九十一二三四五六"]).shape == (0, 2)
+    odd = "\ud83d中文𠮷字" * 5
+    assert near_pairs([odd, odd + "。"]).tolist() == [[0, 1]]
+    assert signatures(["", "a", "ab", "abc"]).shape == (4, 72)
+    assert signatures([]).shape == (0, 72)
+
+
+def test_a_signature_depends_on_its_own_text_only() -> None:
+    texts = ["上一行的文字", "中间这一行", "下一行"]
+    together = signatures(texts)
+    for row, text in enumerate(texts):
+        assert np.array_equal(together[row], signatures([text])[0])
+    assert together.dtype == np.uint32 and together.nbytes == 3 * 288
