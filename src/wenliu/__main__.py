@@ -27,7 +27,9 @@ def main() -> None:
 @click.option("--text", help="Column of the text, if the guess is wrong.")
 @click.option("--label", help="Column of the label, if the guess is wrong.")
 @click.option("--force", is_flag=True, help="Replace conf/NAME if it is there.")
-def new(name: str, sources: tuple[Path, ...], text: str | None, label: str | None, force: bool) -> None:
+def new(
+    name: str, sources: tuple[Path, ...], text: str | None, label: str | None, force: bool
+) -> None:
     """Make a problem from your own labelled file; then: kedro run --env NAME."""
     from wenliu.console import user_errors
     from wenliu.new_problem import create
@@ -38,11 +40,15 @@ def new(name: str, sources: tuple[Path, ...], text: str | None, label: str | Non
 
 @main.command()
 @click.argument("file", required=False, type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write; the suffix decides.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="File to write; the suffix decides."
+)
 @click.option("--text", help="One text instead of a file.")
 @click.option("--column", help="Column of the text in FILE, if the guess is wrong.")
 @click.option("--env", help="Problem; default: the bundled one.")
-@click.option("--bundle", help="Folder or version of a bundle; default: the champion, else the newest.")
+@click.option(
+    "--bundle", help="Folder or version of a bundle; default: the champion, else the newest."
+)
 def predict(
     file: Path | None,
     output: Path | None,

@@ -50,8 +50,18 @@ def configure_logging(project: Path) -> Path:
             "loggers": {
                 # Their warnings concern us, not our users; they are in the file.
                 name: {"handlers": ["file"], "propagate": False, "level": "INFO"}
-                for name in ("kedro", "mlflow", "torch", "alembic", "py.warnings", "transformers",
-                             "onnxscript", "onnx_ir", "matplotlib", "fsspec")
+                for name in (
+                    "kedro",
+                    "mlflow",
+                    "torch",
+                    "alembic",
+                    "py.warnings",
+                    "transformers",
+                    "onnxscript",
+                    "onnx_ir",
+                    "matplotlib",
+                    "fsspec",
+                )
             },
             "root": {"handlers": ["file", "terminal"], "level": "INFO"},
         }

@@ -145,7 +145,7 @@ class FinetuningParams(Params):
     """``finetuning.yml``."""
 
     epochs: Literal["auto"] | Annotated[int, Field(ge=1)] = Field(
-        "auto", description="auto: 4 from a checkpoint; from scratch 6 to 40, by the rows."
+        "auto", description="auto: 4 from a checkpoint; from scratch 5 to 20, by the tokens."
     )
     batch_size: int = Field(32, ge=1)
     accumulation: int = Field(1, ge=1)

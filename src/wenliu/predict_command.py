@@ -9,10 +9,16 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from wenliu.errors import UserError
 
+if TYPE_CHECKING:
+    from wenliu.serving.bundle import Bundle
+
+#: Labels shown for one text.
 TOP = 3
+_NOT_PROBLEMS = ("base", "local")
 
 
 def run(
@@ -32,13 +38,14 @@ def run(
         text: One text, instead of a file.
         env: The problem's Kedro environment; default: ``KEDRO_ENV``, else the bundled problem.
         bundle: A bundle's folder or version; default: the champion, else the newest verified one.
-        project: Its root; default: found from the working directory or the installed package.
+        project: Its root; default: found.
         column: The file's column of texts; default: found.
 
     Raises:
         UserError: When input, bundle or environment cannot be used.
     """
-    from wenliu.serving.locate import locate_bundle, project_root
+    from wenliu.project import find_project
+    from wenliu.serving.locate import locate_bundle
 
     if (file is None) == (text is None):
         raise UserError(
@@ -47,11 +54,8 @@ def run(
         )
     if file is not None and not file.is_file():
         raise UserError("There is no such file.", where=str(file))
-    if project is None and (bundle is None or not Path(bundle).is_dir()):
-        project = project_root(Path.cwd())
-    root = project or Path.cwd()
-    problem = problem_of(root, env) if project else ""
-    folder, which = locate_bundle(root, problem, bundle)
+    project = project or find_project()
+    folder, which = locate_bundle(project, problem_of(project, env), bundle)
 
     from wenliu.serving.bundle import Bundle
 
@@ -94,10 +98,7 @@ def problem_of(project: Path, env: str | None) -> str:
     return problem
 
 
-_NOT_PROBLEMS = ("base", "local")
-
-
-def _print_answer(bundle, text: str) -> None:  # type: ignore[no-untyped-def]
+def _print_answer(bundle: Bundle, text: str) -> None:
     [cleaned] = bundle.clean([text])
     if not cleaned.strip():
         print(

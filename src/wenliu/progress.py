@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def track(
     items: Iterable[T], description: str, total: int | None = None, unit: str = "row"
 ) -> Iterator[T]:
     """Yields ``items`` while a bar counts them."""
-    if total is None and hasattr(items, "__len__"):
+    if total is None and isinstance(items, Sized):
         total = len(items)
     with progress_bar(total, description, unit) as bar:
         for item in items:

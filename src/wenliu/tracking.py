@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,6 +42,8 @@ def open_store(project: Path, experiment: str) -> tuple[MlflowClient, str]:
     uri = tracking_uri(project)
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
+    if uri.startswith("sqlite:") and not (project / "mlflow.db").exists():
+        print("Preparing MLflow's database (this time only, some ten seconds)", file=sys.stderr)
     with _lock(project / ".mlflow.lock"):
         client = MlflowClient(uri)
         found = client.get_experiment_by_name(experiment)
@@ -49,7 +52,9 @@ def open_store(project: Path, experiment: str) -> tuple[MlflowClient, str]:
         location = None
         if uri.startswith("sqlite:"):
             location = (project / "mlartifacts" / experiment).as_uri()
-        return client, client.create_experiment(experiment, artifact_location=location)
+        # MLflow's page opens on its views for training runs, not on those for prompts.
+        tags = {"mlflow.experimentKind": "custom_model_development"}
+        return client, client.create_experiment(experiment, artifact_location=location, tags=tags)
 
 
 @contextmanager

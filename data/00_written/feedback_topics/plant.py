@@ -171,7 +171,9 @@ def main() -> None:
     (HERE / "planted.json").write_text(
         json.dumps(summary, ensure_ascii=False, indent=1) + "\n", "utf-8"
     )
-    print(json.dumps({key: summary[key] for key in ("written", "rows", "counts")}, ensure_ascii=False))
+    print(
+        json.dumps({key: summary[key] for key in ("written", "rows", "counts")}, ensure_ascii=False)
+    )
 
 
 def as_csv(rows: list[Row]) -> str:

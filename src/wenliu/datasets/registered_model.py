@@ -31,7 +31,7 @@ RUNTIME_PARTS = (
     "serving",
 )
 #: What the runtime imports. The rest of our dependencies is for training and for reading files.
-RUNTIME_PACKAGES = ("numpy", "onnxruntime", "pandas", "tokenizers")
+RUNTIME_PACKAGES = ("numpy", "onnxruntime", "opencc", "pandas", "tokenizers")
 
 _SHA256 = "bundle_sha256"
 _EXAMPLE = "快递三天了还没到，客服也不回消息"
@@ -106,20 +106,29 @@ class RegisteredModelDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
     ) -> ModelVersion:
         import mlflow
         import pandas as pd
-        from mlflow.models import Model, ModelSignature
+        from mlflow.entities import LoggedModelOutput
+        from mlflow.models import ModelSignature
         from mlflow.types import ColSpec, Schema
 
         from wenliu import serving
 
         run_id = self.run_id or os.environ.get("MLFLOW_RUN_ID")
+        if run_id is None:
+            raise DatasetError(
+                "A model is registered within an MLflow run; MLFLOW_RUN_ID is unset."
+            )
+        # The model is created for our run by its id. By itself, mlflow.pyfunc.log_model goes by
+        # the active run and experiment of this thread: it would store the model in ./mlruns of
+        # whatever the working directory is, or end the run before the pipeline has finished.
+        model = client.create_logged_model(
+            experiment_id=client.get_run(run_id).info.experiment_id,
+            name=self._name,
+            source_run_id=run_id,
+            params={key: str(value) for key, value in data.get("metrics", {}).items()},
+        )
         with _runtime_copy() as code, _quiet():
-            # Not mlflow.pyfunc.log_model: it works on the active run, and starting that here would
-            # also end it here, as FINISHED, before the pipeline has finished.
-            logged = Model.log(
-                artifact_path=None,
-                name=self._name,
-                flavor=mlflow.pyfunc,
-                run_id=run_id,
+            logged = mlflow.pyfunc.log_model(
+                model_id=model.model_id,
                 python_model=str(Path(serving.__file__).with_name("mlflow_model.py")),
                 artifacts={"bundle": str(bundle)},
                 code_paths=[str(code)],
@@ -129,8 +138,8 @@ class RegisteredModelDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
                     outputs=Schema([ColSpec("string", "label"), ColSpec("double", "probability")]),
                 ),
                 input_example=pd.DataFrame({"text": [_EXAMPLE]}),
-                params={key: str(value) for key, value in data.get("metrics", {}).items()},
             )
+            client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
             # The tag is set as the version is made: a crash leaves no version without it.
             registered = mlflow.register_model(
                 logged.model_uri, self._name, await_registration_for=0, tags={_SHA256: sha256}

@@ -92,6 +92,7 @@ class VersionedDataset(AbstractVersionedDataset[Any, Any]):
 
     def pin(self, load: str) -> None:
         """Makes every load of this dataset read version ``load``."""
+        assert self._version is not None
         self._version = Version(load, self._version.save)
         self._clear_version_cache()
 

@@ -45,7 +45,7 @@ class StepsHook:
         if seconds > SLOW_SECONDS:
             _say(f"{'':>{2 * len(str(self._total)) + 3}} {'':<13} {seconds:.1f} s", dim=True)
 
-    @hook_impl(trylast=True)
+    @hook_impl(tryfirst=True)  # while the MLflow run is still open, to name it
     def after_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol
     ) -> None:

@@ -1,7 +1,7 @@
 """One MLflow run for every Kedro run.
 
-Why not kedro-mlflow: ``docs/decisions/001-own-tracking-hook.md``. What a dataset sends stands beside
-it in the catalog, as ``metadata: {mlflow: ...}``:
+Why not kedro-mlflow: ``docs/decisions/001-own-tracking-hook.md``. What a dataset sends stands
+beside it in the catalog, as ``metadata: {mlflow: ...}``:
 
 * ``metrics``: a nested dict whose numbers are logged under dotted names;
 * ``steps``: a list of dicts with ``step``, logged as curves;
@@ -16,6 +16,7 @@ import math
 import os
 import subprocess
 from collections.abc import Iterator
+from getpass import getuser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +67,9 @@ class TrackingHook:
                 "kedro.env": run_params["env"] or "local",
                 "kedro.pipelines": pipelines,
                 "kedro.version": run_params["kedro_version"],
+                "mlflow.user": getuser(),
+                "mlflow.source.type": "PROJECT",
+                "mlflow.source.name": str(self._project),
                 **_process_tags(),
                 **_git_tags(self._project),
             },
@@ -180,9 +184,7 @@ def flatten(metrics: dict[str, Any]) -> dict[str, float]:
     return {
         name: float(value)
         for name, value in leaves(metrics, "")
-        if isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and math.isfinite(value)
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     }
 
 

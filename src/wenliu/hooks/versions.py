@@ -149,7 +149,9 @@ def lineage_of(node: Node, catalog: CatalogProtocol, run_id: str | None) -> Line
             contents[name] = {path.name: _checksum(path) for path in dataset.load()}
         elif name.startswith(("params:", "parameters")):
             value = catalog.load(name)
-            parameters[name] = value.model_dump(mode="json") if hasattr(value, "model_dump") else value
+            parameters[name] = (
+                value.model_dump(mode="json") if hasattr(value, "model_dump") else value
+            )
     fingerprint = {
         "code": code_hash(),
         "parameters": _digest(parameters),

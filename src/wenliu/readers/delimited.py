@@ -57,7 +57,8 @@ def iter_delimited(path: Path, options: ReadOptions) -> Iterator[Row | BadRow]:
     """Rows of a CSV or TSV file whose layout is decided.
 
     Raises:
-        UserError: A row has more or fewer fields than there are columns; or see ``iter_records``.
+        UserError: A row has more or fewer fields than there are columns, unless the options make
+            it a bad row; or see ``iter_records``.
     """
     columns = options.columns or ()
     width, longest = len(columns), options.max_row_chars
@@ -68,9 +69,14 @@ def iter_delimited(path: Path, options: ReadOptions) -> Iterator[Row | BadRow]:
             continue
         if len(values) != width or (width == 1 and len(values[0]) > longest):
             # ``_iter_unquoted`` leaves a line that is too long in one piece.
-            if len(values[0]) <= longest:
-                raise _wrong_width(path, line, values, width, options)
-            yield BadRow(line, None, f"longer than {longest:,} characters", printable(values[0]))
+            if len(values[0]) > longest:
+                reason = f"longer than {longest:,} characters"
+            else:
+                error = _wrong_width(path, line, values, width, options)
+                if options.wrong_width == "stop":
+                    raise error
+                reason = error.found.removesuffix(".")
+            yield BadRow(line, None, reason, printable(options.delimiter.join(values)))
         elif check and (bad := find_bad(values, columns)):
             yield BadRow(line, *bad, printable(options.delimiter.join(values)))
         else:

@@ -25,6 +25,8 @@ class ReadOptions:
         sheet: Name of a worksheet or its position from 0.
         skip_rows: Rows above the header, such as the title of a worksheet.
         columns: Names of all columns, decided by ``sniff``.
+        wrong_width: Whether a delimited row with more or fewer fields than columns stops the
+            reading (a training set with shifted columns teaches nonsense) or is a bad row.
         max_file_bytes: After decompression.
         max_expansion: Largest ratio of decompressed to compressed bytes.
         max_row_chars: Longest row.
@@ -38,6 +40,7 @@ class ReadOptions:
     sheet: str | int | None = None
     skip_rows: int | None = None
     columns: tuple[str, ...] | None = None
+    wrong_width: Literal["stop", "bad_row"] = "stop"
     max_file_bytes: int = 4 * 2**30
     max_expansion: float = 100.0
     max_row_chars: int = 1_000_000

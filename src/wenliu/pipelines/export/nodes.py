@@ -1,0 +1,220 @@
+"""Nodes of export: build the bundle, prove it, register it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from wenliu.errors import UserError
+from wenliu.frames import Table
+from wenliu.params import ExportParams, ModelParams
+
+_VERSIONS = ("numpy", "onnxruntime", "tokenizers", "torch", "transformers")
+
+
+def build_bundle(
+    model: Path,
+    tokenizer: dict,
+    label_map: dict,
+    text_settings: dict,
+    max_length: dict,
+    calibration: dict,
+    metrics: dict,
+    checkpoint_profile: dict,
+    token_ids: Table,
+    training_workspace: Path,
+    params: ExportParams,
+    model_params: ModelParams,
+) -> Mapping[str, bytes | Path]:
+    """Everything a server needs, as the files of one folder.
+
+    Returns:
+        File name to content; ``manifest.json`` lists the others with their sha256.
+
+    Raises:
+        UserError: When a logit of the ONNX model differs from torch's by more than
+            ``parity_tolerance``, or the model does not fit into one file.
+    """
+    from wenliu import __version__
+    from wenliu.modeling.onnx_export import export_onnx
+    from wenliu.pipelines.export.model_card import write_model_card
+    from wenliu.pipelines.export.scores import headline_scores
+    from wenliu.serving.manifest import build_manifest
+    from wenliu.tasks import get_task
+
+    onnx_file = training_workspace / "model.onnx"
+    export_onnx(model, onnx_file, params.opset)
+    if onnx_file.with_name("model.onnx.data").exists():
+        raise UserError(
+            "The model is too large for one ONNX file (2 GB), and a bundle keeps weights inside.",
+            where=str(onnx_file),
+            remedy="Choose a smaller checkpoint.",
+        )
+    parity = compare_with_torch(model, onnx_file, token_ids, params)
+    task = get_task(model_params.task)
+    scores = headline_scores(metrics)
+    runtime = {
+        "task": task.name,
+        "max_length": int(max_length["max_length"]),
+        "truncation": max_length.get("truncation", "head"),
+    }
+    card = write_model_card(
+        task=task,
+        labels=label_map["labels"],
+        profile=checkpoint_profile,
+        runtime=runtime,
+        temperature=calibration["temperature"],
+        rows=_rows_by_split(token_ids),
+        metrics=metrics,
+        version=__version__,
+    )
+    files: dict[str, bytes | Path] = {
+        "model.onnx": onnx_file,
+        "tokenizer.json": _json(tokenizer),
+        "labels.json": _json({"labels": label_map["labels"]}),
+        "text.json": _json(text_settings),
+        "calibration.json": _json({"temperature": calibration["temperature"]}),
+        "model_card.md": card.encode(),
+    }
+    facts = {
+        "precision": "fp32",
+        "opset": params.opset,
+        "checkpoint": {key: checkpoint_profile.get(key) for key in ("source", "revision")},
+        "versions": {"wenliu": __version__, **_installed_versions()},
+        "metrics": scores,
+        "parity": parity,
+    }
+    return {**files, "manifest.json": build_manifest(files, runtime=runtime, facts=facts)}
+
+
+def compare_with_torch(
+    model: Path, onnx_file: Path, token_ids: Table, params: ExportParams
+) -> dict[str, Any]:
+    """Logits of the ONNX model against torch's, over rows of test and validation.
+
+    Returns:
+        ``rows``, ``max_abs_logit_difference``, ``same_labels`` (a share) and the tolerance.
+
+    Raises:
+        UserError: When they differ by more than ``parity_tolerance``.
+    """
+    import numpy as np
+
+    from wenliu.serving.runtime import Runtime
+    from wenliu.training.prediction import predict_logits
+
+    flat, offsets = _parity_rows(token_ids, params.parity_rows)
+    by_torch = predict_logits(model, flat, offsets)
+    by_onnx = Runtime(onnx_file.read_bytes(), batch_tokens=params.batch_tokens).logits(
+        flat, offsets
+    )
+    difference = float(np.abs(by_torch - by_onnx).max())
+    if not difference <= params.parity_tolerance:  # a NaN is not below anything
+        raise UserError(
+            f"The ONNX model is not the trained one: a logit differs by {difference:.3g}.",
+            where=f"{len(by_torch)} rows, tolerance {params.parity_tolerance:g}",
+            remedy="Report this with the versions of torch and onnxruntime; a checkpoint with "
+            "huge weights may need a larger export.parity_tolerance.",
+        )
+    return {
+        "rows": len(by_torch),
+        "max_abs_logit_difference": difference,
+        "same_labels": float((by_torch.argmax(1) == by_onnx.argmax(1)).mean()),
+        "tolerance": params.parity_tolerance,
+    }
+
+
+def verify_bundle(
+    bundle: Path,
+    examples: Table,
+    audited_examples: Table,
+    predictions: Table,
+    params: ExportParams,
+) -> dict[str, Any]:
+    """Recomputes the test score from raw text, through nothing but the runtime.
+
+    Uses the validation rows where there is no test.
+
+    Returns:
+        ``export_report``: ``parity`` (ONNX against torch), ``raw_path`` (runtime against
+        evaluation), the bundle's sha256, size and files.
+
+    Raises:
+        UserError: When cleaning or predictions are not those of training and evaluation.
+    """
+    from wenliu.pipelines.export.raw_path import compare_with_evaluation
+    from wenliu.serving.bundle import Bundle
+
+    loaded = Bundle.load(bundle, batch_tokens=params.batch_tokens)
+    files = loaded.manifest["files"]
+    return {
+        "bundle_sha256": loaded.sha256,
+        "bytes": sum(file["size"] for file in files.values()),
+        "files": files,
+        "parity": loaded.manifest["parity"],
+        "raw_path": compare_with_evaluation(
+            loaded, examples, audited_examples, predictions, params.parity_tolerance
+        ),
+        "metrics": loaded.manifest["metrics"],
+        "warnings": [],
+    }
+
+
+def register_model(bundle: Path, export_report: dict, params: ExportParams) -> dict[str, Any]:
+    """What the model registry is to keep: the verified bundle, described in a sentence."""
+    raw = export_report["raw_path"]
+    return {
+        "bundle": bundle if params.register_model else None,
+        "metrics": export_report["metrics"],
+        "description": f"Accuracy {raw['accuracy']:.4f} on {raw['rows']} {raw['split']} rows, "
+        f"recomputed from raw text. Bundle {export_report['bundle_sha256'][:12]}.",
+    }
+
+
+def _parity_rows(token_ids: Table, wanted: int) -> tuple[Any, Any]:
+    """Rows spread evenly over test and validation, flat with offsets."""
+    import numpy as np
+    import pyarrow.compute as pc
+
+    held_out = pc.is_in(token_ids["split"], value_set=_strings(["validation", "test"]))
+    rows = token_ids.filter(held_out)
+    rows = rows if rows.num_rows else token_ids
+    count = min(wanted, rows.num_rows)
+    places = np.linspace(0, rows.num_rows - 1, count).round().astype(np.int64)
+    taken = rows.take(places)["token_ids"].combine_chunks()
+    lengths = pc.list_value_length(taken).to_numpy()
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    return taken.flatten().to_numpy(), offsets
+
+
+def _rows_by_split(token_ids: Table) -> dict[str, int]:
+    """Training rows are those that the audit left in training."""
+    import pyarrow.compute as pc
+
+    rows = {}
+    for split in ("train", "validation", "test"):
+        chosen = pc.equal(token_ids["split"], split)
+        if split == "train":
+            chosen = pc.and_(chosen, pc.is_null(token_ids["dropped"]))
+        if count := pc.sum(chosen).as_py():
+            rows[split] = int(count)
+    return rows
+
+
+def _strings(values: list[str]) -> Any:
+    import pyarrow as pa
+
+    return pa.array(values, pa.string())
+
+
+def _installed_versions() -> dict[str, str]:
+    from importlib.metadata import version
+
+    return {name: version(name) for name in _VERSIONS}
+
+
+def _json(value: Any) -> bytes:
+    text = json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True, allow_nan=False)
+    return (text + "\n").encode()

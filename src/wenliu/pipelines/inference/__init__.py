@@ -1,0 +1,1 @@
+"""inference: labels for any new file, through the exported bundle."""

@@ -1,0 +1,42 @@
+"""The node of inference."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from wenliu.errors import UserError
+from wenliu.params import InferenceParams
+
+
+def predict_file(
+    serving_bundle: Callable[[str | None], tuple[Path, str]], params: InferenceParams
+) -> dict:
+    """Writes a label and its probability for every row of a file.
+
+    Args:
+        serving_bundle: From the bundle asked for (or None) to its folder and a sentence about it.
+        params: Input, output, bundle and column.
+
+    Returns:
+        ``inference_report``: rows, labels, unreadable rows, where the output is.
+
+    Raises:
+        UserError: When no input was given, or it cannot be read.
+    """
+    from wenliu.serving import batch
+    from wenliu.serving.bundle import Bundle
+
+    if params.input is None:
+        raise UserError(
+            "There is nothing to predict.",
+            where="inference.input",
+            remedy="kedro run --pipelines inference --params inference.input=FILE",
+        )
+    source = Path(params.input)
+    target = Path(params.output) if params.output else batch.default_target(source)
+    folder, which = serving_bundle(params.bundle)
+    bundle = Bundle.load(folder, batch_tokens=params.batch_tokens)
+    print(f"Bundle: {which} (sha256 {bundle.sha256[:12]})", file=sys.stderr)
+    return batch.predict_file(bundle, source, target, text_column=params.text)

@@ -1,0 +1,83 @@
+"""Which bundle is meant? The champion, the newest verified one, or the one asked for."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from wenliu.errors import UserError
+from wenliu.serving.manifest import MANIFEST
+
+#: Where the catalog keeps bundles and the champion, and the reports that vouch for them.
+_BUNDLES, _REPORTS = Path("data/07_model_output"), Path("data/08_reporting")
+_COMPLETE = "COMPLETE.json"  # written last by the datasets: without it a version does not exist
+
+
+def locate_bundle(project: Path, problem: str, wanted: str | None = None) -> tuple[Path, str]:
+    """Finds the folder of the bundle to serve. It is not opened or verified here.
+
+    Args:
+        project: The project's root.
+        problem: As in ``globals.yml``.
+        wanted: A folder or a version; default: the champion where one exists, else the newest
+            version that the export stage has verified.
+
+    Returns:
+        The folder that holds ``manifest.json``, and a sentence that says which one it is.
+
+    Raises:
+        UserError: When there is none, saying which there are or how to make one.
+    """
+    home = project / _BUNDLES / problem
+    if wanted is not None:
+        return _wanted(project, problem, wanted)
+    champion = home / "champion"
+    if (champion / MANIFEST).is_file():
+        return champion, f"the champion of {problem}"
+    verified = _verified(project, problem)
+    for version in _versions(home):
+        if version in verified:
+            return home / "bundle" / version / "bundle", f"{problem}, version {version}"
+    raise UserError(
+        f"The problem {problem!r} has no exported bundle yet.",
+        where=str(home),
+        remedy=f"Train one with `kedro run{_env(problem)}`, or name one with --bundle.",
+    )
+
+
+def _wanted(project: Path, problem: str, wanted: str) -> tuple[Path, str]:
+    for folder in (Path(wanted), Path(wanted) / "bundle"):
+        if (folder / MANIFEST).is_file():
+            return folder.resolve(), f"the folder {wanted}"
+    home = project / _BUNDLES / problem
+    versions = _versions(home)
+    if wanted in versions:
+        note = "" if wanted in _verified(project, problem) else ", which export has not verified"
+        return home / "bundle" / wanted / "bundle", f"{problem}, version {wanted}{note}"
+    known = ", ".join(versions[:5]) or "none"
+    raise UserError(
+        f"{wanted!r} is neither a bundle's folder nor a version of {problem!r}.",
+        where=str(home / "bundle"),
+        remedy=f"Newest versions: {known}.",
+    )
+
+
+def _versions(home: Path) -> list[str]:
+    """Complete versions, newest first."""
+    return sorted(
+        (marker.parent.name for marker in home.glob(f"bundle/*/{_COMPLETE}")), reverse=True
+    )
+
+
+def _verified(project: Path, problem: str) -> set[str]:
+    """Versions of the bundle that an export report was made from."""
+    reports = project / _REPORTS / problem / "export_report"
+    verified = set()
+    for path in reports.glob(f"*/{_COMPLETE}"):
+        marker = json.loads(path.read_text("utf-8"))
+        verified.add(marker.get("inputs", {}).get("bundle", path.parent.name))
+    return verified
+
+
+def _env(problem: str) -> str:
+    return "" if problem == "feedback_topics" else f" --env {problem}"

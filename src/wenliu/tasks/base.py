@@ -1,0 +1,66 @@
+"""What every task answers. Nothing else in the project asks "which task is this?"."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+    from wenliu.text.edits import Edits
+
+
+class Prediction(NamedTuple):
+    """What the model says of one text.
+
+    Attributes:
+        label: Name of the most probable label.
+        probability: Its calibrated probability.
+        probabilities: Of every label, in the order of the bundle's labels; they sum to 1.
+    """
+
+    label: str
+    probability: float
+    probabilities: NDArray[np.float64]
+
+
+class Task(Protocol):
+    """What differs between tasks.
+
+    Attributes:
+        name: As in the parameter ``model.task`` and in a bundle's manifest.
+        columns: Columns of ``examples`` that a training row needs.
+        head: Name of the model's head: ``sequence`` is one vector of logits for each text.
+        loss: Name of the loss.
+        metric: Key in ``metrics()`` that says which of two models is better.
+    """
+
+    name: ClassVar[str]
+    columns: ClassVar[tuple[str, ...]]
+    head: ClassVar[str]
+    loss: ClassVar[str]
+    metric: ClassVar[str]
+
+    def move_annotations(self, row: Mapping[str, Any], edits: Edits) -> dict[str, Any]:
+        """The row's annotations, moved along when cleaning moved characters."""
+        ...
+
+    def encode(
+        self, tokenizer: Tokenizer, texts: Sequence[str], max_length: int, truncation: str
+    ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """Clean texts to token ids, flat, and offsets of length ``len(texts) + 1``."""
+        ...
+
+    def predict(
+        self, logits: ArrayLike, labels: Sequence[str], temperature: float
+    ) -> list[Prediction]:
+        """Outputs of the head to calibrated predictions, one for each row."""
+        ...
+
+    def metrics(self, gold: ArrayLike, logits: ArrayLike, labels: Sequence[str]) -> dict[str, Any]:
+        """The scores that count for this task, as plain numbers."""
+        ...

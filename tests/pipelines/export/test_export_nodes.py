@@ -1,0 +1,151 @@
+"""The bundle is the trained model, and what it serves is what was evaluated."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.runner import SequentialRunner
+
+from wenliu.datasets import FolderDataset
+from wenliu.errors import UserError
+from wenliu.params import ExportParams, ModelParams
+from wenliu.pipelines.export.nodes import build_bundle, register_model, verify_bundle
+from wenliu.pipelines.export.pipeline import create_pipeline
+from wenliu.serving.bundle import Bundle
+
+PARAMS = ExportParams()
+TABLES = ("examples", "audited_examples", "predictions")
+
+
+def tables(problem):
+    return {name: problem.table(name) for name in TABLES}
+
+
+@pytest.fixture(scope="module")
+def again(tiny_problem, tmp_path_factory):
+    """The files of a second export of the same model."""
+    inputs = tiny_problem.export_inputs(tmp_path_factory.mktemp("workspace"))
+    files = build_bundle(**inputs, params=PARAMS, model_params=ModelParams())
+    return {k: v.read_bytes() if isinstance(v, Path) else v for k, v in files.items()}
+
+
+def test_the_same_model_exported_twice_is_the_same_bundle(tiny_problem, again):
+    for name, content in again.items():
+        assert (tiny_problem.bundle / name).read_bytes() == content, name
+
+
+def test_the_manifest_says_what_is_inside(tiny_problem):
+    manifest = Bundle.load(tiny_problem.bundle).manifest
+    assert manifest["runtime"] == {"task": "classification", "max_length": 32, "truncation": "head"}
+    assert manifest["parity"]["rows"] == 6
+    assert manifest["parity"]["max_abs_logit_difference"] <= 1e-3
+    assert manifest["parity"]["same_labels"] == 1
+    assert manifest["metrics"] == {"test.accuracy": 0.75, "test.macro_f1": 0.7}
+    assert {"wenliu", "torch", "onnxruntime"} <= set(manifest["versions"])
+    assert "numpy" not in json.dumps(manifest["files"])
+
+
+def test_the_card_says_what_it_is_and_what_it_is_not(tiny_problem):
+    card = (tiny_problem.bundle / "model_card.md").read_text("utf-8")
+    for part in (
+        "# ",
+        "中文文本分类模型",
+        "物流",
+        "random weights",
+        "| test | 3 | 0.750 |",
+        "Limits",
+    ):
+        assert part in card
+    assert "train: 6 rows" in card
+
+
+def test_the_report_compares_raw_text_with_the_evaluation(tiny_problem):
+    report = verify_bundle(tiny_problem.bundle, **tables(tiny_problem), params=PARAMS)
+    raw = report["raw_path"]
+    assert raw["split"] == "test"
+    assert raw["rows"] == 3
+    assert raw["same_labels"] == 1
+    assert raw["accuracy_difference"] == 0
+    assert raw["max_abs_probability_difference"] <= 1e-6
+    assert report["bytes"] == sum(file["size"] for file in report["files"].values())
+    json.dumps(report, allow_nan=False)
+
+
+def test_validation_serves_where_there_is_no_test(tiny_problem):
+    given = tables(tiny_problem)
+    rows = given["predictions"]
+    given["predictions"] = rows.filter(pc.equal(rows["split"], "validation"))
+    report = verify_bundle(tiny_problem.bundle, **given, params=PARAMS)
+    assert report["raw_path"]["split"] == "validation"
+
+
+def replaced(table, column, values):
+    field = table.schema.field(column)
+    place = table.schema.get_field_index(column)
+    return table.set_column(place, field, pa.array(values, field.type))
+
+
+def test_another_model_than_the_evaluated_one_is_refused(tiny_problem):
+    given = tables(tiny_problem)
+    others = np.roll(np.array(given["predictions"]["logits"].to_pylist()), 1, axis=1)
+    given["predictions"] = replaced(given["predictions"], "logits", others.tolist())
+    with pytest.raises(UserError, match="another label"):
+        verify_bundle(tiny_problem.bundle, **given, params=PARAMS)
+
+
+def test_cleaning_that_differs_from_training_is_refused(tiny_problem):
+    given = tables(tiny_problem)
+    texts = given["audited_examples"]["clean_text"].to_pylist()
+    given["audited_examples"] = replaced(
+        given["audited_examples"], "clean_text", [text + "!" for text in texts]
+    )
+    with pytest.raises(UserError, match="cleans a text otherwise"):
+        verify_bundle(tiny_problem.bundle, **given, params=PARAMS)
+
+
+def test_tables_of_another_run_are_refused(tiny_problem):
+    given = tables(tiny_problem)
+    given["examples"] = given["examples"].slice(0, 2)
+    with pytest.raises(UserError, match="not among the examples"):
+        verify_bundle(tiny_problem.bundle, **given, params=PARAMS)
+
+
+def test_onnx_that_is_not_the_model_is_refused(tiny_problem, tmp_path):
+    inputs = tiny_problem.export_inputs(tmp_path)
+    with pytest.raises(UserError, match="a logit differs"):
+        build_bundle(
+            **inputs, params=ExportParams(parity_tolerance=1e-12), model_params=ModelParams()
+        )
+
+
+def test_a_tampered_bundle_is_not_verified(tiny_problem, tmp_path):
+    bundle = Path(shutil.copytree(tiny_problem.bundle, tmp_path / "bundle"))
+    (bundle / "labels.json").write_text('{"labels": ["质量", "物流", "售后"]}', "utf-8")
+    with pytest.raises(UserError):
+        verify_bundle(bundle, **tables(tiny_problem), params=PARAMS)
+
+
+def test_nothing_is_registered_where_that_is_turned_off(tiny_problem):
+    report = verify_bundle(tiny_problem.bundle, **tables(tiny_problem), params=PARAMS)
+    assert register_model(tiny_problem.bundle, report, PARAMS)["bundle"] == tiny_problem.bundle
+    off = ExportParams(register_model=False)
+    assert register_model(tiny_problem.bundle, report, off)["bundle"] is None
+
+
+def test_the_pipeline_runs_from_a_catalog(tiny_problem, tmp_path):
+    inputs = {**tiny_problem.export_inputs(tmp_path), **tables(tiny_problem)}
+    catalog = DataCatalog({k: MemoryDataset(v, copy_mode="assign") for k, v in inputs.items()})
+    catalog["params:export"] = MemoryDataset(PARAMS)
+    catalog["params:model"] = MemoryDataset(ModelParams())
+    catalog["bundle"] = FolderDataset(str(tmp_path / "bundle"))
+    catalog["registered_model"] = MemoryDataset()
+    SequentialRunner().run(create_pipeline(), catalog)
+    assert "recomputed from raw text" in catalog.load("registered_model")["description"]
+    assert Bundle.load(tmp_path / "bundle").sha256 == Bundle.load(tiny_problem.bundle).sha256

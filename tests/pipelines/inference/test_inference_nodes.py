@@ -1,0 +1,45 @@
+"""A new file through the bundle, from the catalog."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.runner import SequentialRunner
+
+from wenliu.errors import UserError
+from wenliu.params import InferenceParams
+from wenliu.pipelines.inference.nodes import predict_file
+from wenliu.pipelines.inference.pipeline import create_pipeline
+
+
+def test_the_pipeline_labels_a_file_and_says_with_what(tiny_problem, tmp_path, capsys):
+    source = tmp_path / "new.jsonl"
+    texts = ["快递三天了还没到", "质量不错下次再来"]
+    source.write_text("\n".join(json.dumps({"text": text}) for text in texts), "utf-8")
+    asked = []
+
+    def serving_bundle(wanted):
+        asked.append(wanted)
+        return tiny_problem.bundle, "the tiny bundle"
+
+    params = InferenceParams(input=str(source), output=str(tmp_path / "out.jsonl"), bundle="v1")
+    catalog = DataCatalog(
+        {
+            "serving_bundle": MemoryDataset(serving_bundle, copy_mode="assign"),
+            "params:inference": MemoryDataset(params),
+            "inference_report": MemoryDataset(),
+        }
+    )
+    SequentialRunner().run(create_pipeline(), catalog)
+    report = catalog.load("inference_report")
+    assert report["rows"] == report["predicted"] == 2
+    assert asked == ["v1"]
+    assert "the tiny bundle" in capsys.readouterr().err
+    json.dumps(report, allow_nan=False)
+
+
+def test_without_an_input_the_command_that_gives_one(tiny_problem):
+    with pytest.raises(UserError, match=r"inference\.input=FILE"):
+        predict_file(lambda wanted: (tiny_problem.bundle, ""), InferenceParams())

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+
+from wenliu.errors import UserError
+from wenliu.params import ModelParams, ScratchParams, TokenizationParams
+from wenliu.pipelines.tokenization.nodes import (
+    build_tokenizer,
+    choose_max_length,
+    tokenize_texts,
+)
+from wenliu.schemas import AuditedExamples, TokenIds
+from wenliu.text.encoding import load_tokenizer
+from wenliu.text.vocabulary import SPECIAL_TOKENS
+
+SCRATCH = {"path": None, "lowercase": True, "declared_lowercase": None, "max_positions": 64}
+ROWS = [
+    # raw text, clean text, split, dropped
+    ("快递太慢", "快递太慢", "train", None),
+    ("快递很快", "快递很快", "train", None),
+    ("iPhone 坏了", "iphone 坏了", "train", None),
+    ("密密密", "密密密", "train", "leak"),
+    ("慢慢慢慢慢慢慢慢", "慢慢慢慢慢慢慢慢", "validation", None),
+    ("“龘”😂", '"龘"😂', "test", None),
+]
+MODEL = ModelParams(scratch=ScratchParams(min_count=1))
+
+
+def audited(rows=ROWS):
+    columns = {
+        "id": [f"r{i}" for i in range(len(rows))],
+        "text": [row[0] for row in rows],
+        "label": ["a"] * len(rows),
+        "label_id": [0] * len(rows),
+        "split": [row[2] for row in rows],
+        "group": [None] * len(rows),
+        "source": ["f.csv"] * len(rows),
+        "line": list(range(1, len(rows) + 1)),
+        "clean_text": [row[1] for row in rows],
+        "edits": [None] * len(rows),
+        "split_given": [False] * len(rows),
+        "leak": [None] * len(rows),
+        "dropped": [row[3] for row in rows],
+    }
+    return pa.table({n: columns[n] for n in AuditedExamples.columns}, AuditedExamples.arrow())
+
+
+def test_scratch_vocabulary_comes_from_training_rows_alone():
+    tokens = load_tokenizer(build_tokenizer(audited(), SCRATCH, MODEL)).get_vocab()
+    assert "快" in tokens and "##p" in tokens
+    assert "密" not in tokens and "龘" not in tokens
+
+
+def checkpoint(tmp_path, tokens, **profile):
+    (tmp_path / "vocab.txt").write_text("\n".join(tokens) + "\n", "utf-8")
+    return {**SCRATCH, "path": str(tmp_path), "max_positions": 512, **profile}
+
+
+def test_checkpoint_vocabulary_with_the_corrected_casing(tmp_path):
+    tokens = [*SPECIAL_TOKENS, "iphone", *"快递太慢很坏了密", '"']
+    profile = checkpoint(tmp_path, tokens, declared_lowercase=False)
+    tokenizer = build_tokenizer(audited(), profile, MODEL)
+    assert tokenizer["normalizer"]["lowercase"] is True
+    assert load_tokenizer(tokenizer).get_vocab_size() == len(tokens)
+    table, report = tokenize_texts(
+        audited(), tokenizer, {"max_length": 20, "truncation": "head"}, profile
+    )
+    before, after = (report["unknown"][f"{when}_cleaning"] for when in ("before", "after"))
+    assert before["rows"] == 2 and after["rows"] == 1  # the capital was lost, cleaning saved it
+    causes = before["by_cause"]
+    assert causes["uppercase"]["samples"] == ["iPhone"]
+    assert causes["punctuation"]["tokens"] == 2
+    assert causes["rare_han"]["samples"] == ["龘"]
+    assert causes["emoji"]["samples"] == ["😂"]
+    assert after["by_cause"]["punctuation"]["tokens"] == after["by_cause"]["uppercase"]["rows"] == 0
+    assert TokenIds.validate(table).num_rows == report["rows"] == len(ROWS)
+
+
+def test_auto_length_covers_training_rows_up_to_the_model():
+    tokenizer = build_tokenizer(audited(), SCRATCH, MODEL)
+    chosen = choose_max_length(audited(), tokenizer, SCRATCH, TokenizationParams())
+    assert chosen == {"max_length": 10, "truncation": "head", "coverage": 1.0}
+    half = choose_max_length(audited(), tokenizer, SCRATCH, TokenizationParams(coverage=0.5))
+    assert half["max_length"] == 6 and half["coverage"] == pytest.approx(2 / 3)
+    small = {**SCRATCH, "max_positions": 8}
+    assert choose_max_length(audited(), tokenizer, small, TokenizationParams())["max_length"] == 8
+    with pytest.raises(UserError, match="max_length is 70"):
+        choose_max_length(audited(), tokenizer, SCRATCH, TokenizationParams(max_length=70))
+
+
+def test_what_is_cut_is_reported():
+    tokenizer = build_tokenizer(audited(), SCRATCH, MODEL)
+    table, report = tokenize_texts(
+        audited(), tokenizer, {"max_length": 6, "truncation": "tail"}, SCRATCH
+    )
+    lengths = [len(ids) for ids in table["token_ids"].to_pylist()]
+    assert lengths == [6, 6, 6, 5, 6, 6]
+    assert report["lengths"] == {"p50": 6, "p90": 10, "p99": 10, "max": 10}
+    assert report["cut"]["rows"] == 2
+    assert report["warnings"]  # a third of these few rows hold an unknown character
+
+
+def test_no_training_row_left():
+    with pytest.raises(UserError, match="No training row"):
+        build_tokenizer(audited(ROWS[3:]), SCRATCH, MODEL)

@@ -1,0 +1,82 @@
+"""Which bundle is meant: the champion, the newest verified one, or the one asked for."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from wenliu.errors import UserError
+from wenliu.serving.locate import locate_bundle
+
+PROBLEM = "feedback_topics"
+V1, V2, V3, V4 = (f"2026-11-0{day}T00.00.00.000Z" for day in range(1, 5))
+
+
+@pytest.fixture
+def project(tmp_path):
+    """V1 and V2 verified, V3 complete but not verified, V4 cut off."""
+    for version in (V1, V2, V3, V4):
+        add_bundle(tmp_path, version, complete=version != V4)
+    for version in (V1, V2):
+        add_report(tmp_path, version, {"bundle": version})
+    return tmp_path
+
+
+def add_bundle(project, version, complete=True):
+    folder = project / "data/07_model_output" / PROBLEM / "bundle" / version
+    (folder / "bundle").mkdir(parents=True)
+    (folder / "bundle" / "manifest.json").write_text("{}")
+    if complete:
+        (folder / "COMPLETE.json").write_text("{}")
+
+
+def add_report(project, version, inputs):
+    folder = project / "data/08_reporting" / PROBLEM / "export_report" / version
+    folder.mkdir(parents=True)
+    (folder / "COMPLETE.json").write_text(json.dumps({"inputs": inputs}))
+
+
+def bundle_of(project, version):
+    return project / "data/07_model_output" / PROBLEM / "bundle" / version / "bundle"
+
+
+def test_the_newest_verified_bundle(project):
+    folder, which = locate_bundle(project, PROBLEM)
+    assert folder == bundle_of(project, V2)
+    assert V2 in which
+
+
+def test_a_report_vouches_for_the_bundle_it_was_made_from(project):
+    add_report(project, V4, {"bundle": V3})
+    assert locate_bundle(project, PROBLEM)[0] == bundle_of(project, V3)
+
+
+def test_the_champion_comes_first(project):
+    champion = project / "data/07_model_output" / PROBLEM / "champion"
+    champion.mkdir()
+    (champion / "manifest.json").write_text("{}")
+    folder, which = locate_bundle(project, PROBLEM)
+    assert folder == champion
+    assert "champion" in which
+
+
+def test_a_version_or_a_folder_that_was_asked_for(project):
+    assert locate_bundle(project, PROBLEM, V1)[0] == bundle_of(project, V1)
+    folder, which = locate_bundle(project, PROBLEM, V3)
+    assert folder == bundle_of(project, V3)
+    assert "not verified" in which
+    by_path = bundle_of(project, V1)
+    assert locate_bundle(project, "anything", str(by_path))[0] == by_path
+    assert locate_bundle(project, "anything", str(by_path.parent))[0] == by_path
+
+
+@pytest.mark.parametrize("wanted", [V4, "yesterday", "../../etc"])
+def test_what_is_not_there_names_what_is(project, wanted):
+    with pytest.raises(UserError, match=V3):
+        locate_bundle(project, PROBLEM, wanted)
+
+
+def test_without_any_bundle_the_command_that_makes_one(tmp_path):
+    with pytest.raises(UserError, match="kedro run --env hotel_reviews"):
+        locate_bundle(tmp_path, "hotel_reviews")

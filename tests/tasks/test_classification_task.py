@@ -1,0 +1,43 @@
+"""A task says what differs; everything else asks it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from wenliu.errors import UserError
+from wenliu.tasks import get_task
+
+LABELS = ["物流", "质量", "售后"]
+
+
+def test_a_task_is_found_by_name_and_an_unknown_one_names_the_known():
+    assert get_task("classification").name == "classification"
+    with pytest.raises(UserError, match="classification"):
+        get_task("ner")
+
+
+def test_predictions_are_calibrated_and_keep_the_argmax():
+    logits = np.array([[2.0, 0.0, -1.0], [0.0, 0.0, 5.0]])
+    cool, warm = (get_task("classification").predict(logits, LABELS, t) for t in (1.0, 4.0))
+    assert [p.label for p in cool] == [p.label for p in warm] == ["物流", "售后"]
+    assert warm[0].probability < cool[0].probability
+    for prediction in (*cool, *warm):
+        assert prediction.probabilities.sum() == pytest.approx(1)
+        assert prediction.probability == prediction.probabilities.max()
+
+
+def test_no_rows_no_predictions():
+    assert get_task("classification").predict(np.zeros((0, 3)), LABELS, 1.0) == []
+
+
+def test_metrics_are_those_of_the_argmax():
+    logits = np.eye(3)[[0, 1, 2, 0]]
+    metrics = get_task("classification").metrics([0, 1, 2, 2], logits, LABELS)
+    assert metrics["accuracy"] == 0.75
+    assert get_task("classification").metric in metrics
+
+
+def test_a_label_stands_at_no_character():
+    row = {"text": "退款", "label": "售后"}
+    assert get_task("classification").move_annotations(row, edits=None) == row

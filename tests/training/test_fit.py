@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+
+from wenliu.errors import UserError
+from wenliu.modeling.doctor import examine
+from wenliu.modeling.network import build_model, load_model
+from wenliu.training.batches import Rows, collate
+from wenliu.training.fit import FitSettings, fit
+from wenliu.training.optimization import balanced_weights, build_optimizer, linear_schedule
+from wenliu.training.prediction import predict_logits
+
+SETTINGS = FitSettings(epochs=4, batch_size=8, learning_rate=3e-3, seed=5, patience=10)
+CPU = torch.device("cpu")
+
+
+def make_model(seed=1, dropout=0.1):
+    size = SimpleNamespace(
+        hidden_size=16, layers=2, heads=2, intermediate_size=32, max_positions=32, dropout=dropout
+    )
+    params = SimpleNamespace(checkpoint="scratch", revision=None, seed=seed, scratch=size)
+    profile = examine(None, params)
+    return build_model(profile, labels=["a", "b"], vocab_size=40, params=params)
+
+
+def make_rows(n, seed=0):
+    """Rows that hold token 10 or token 20; which one is the label."""
+    generator = np.random.default_rng(seed)
+    labels = generator.integers(0, 2, n)
+    rows = []
+    for label in labels:
+        body = generator.integers(25, 40, generator.integers(3, 12))
+        body[generator.integers(len(body))] = 20 if label else 10
+        rows.append([2, *body, 3])
+    offsets = np.cumsum([0, *map(len, rows)])
+    return Rows.from_offsets(np.concatenate(rows).astype(np.int32), offsets, labels)
+
+
+TRAINING, VALIDATION = make_rows(96), make_rows(40, 1)
+
+
+def run(tmp_path, name="run", training=TRAINING, **changes):
+    settings = replace(SETTINGS, **changes)
+    return fit(make_model(), training, VALIDATION, settings, tmp_path / name, CPU)
+
+
+def without_clock(history):
+    return [{k: v for k, v in row.items() if k != "rows_per_second"} for row in history]
+
+
+def test_it_learns_and_keeps_the_best(tmp_path):
+    result = run(tmp_path, epochs=12)
+    assert result.best_score > 0.9
+    scores = {
+        row["epoch"]: row["macro_f1"] for row in result.history if row["split"] == "validation"
+    }
+    assert result.best_score == max(scores.values()) == scores[result.best_epoch]
+    assert [p.name for p in (tmp_path / "run").iterdir()] == [result.best.name]
+    offsets = np.append(VALIDATION.starts, len(VALIDATION.flat))
+    logits = predict_logits(result.best, VALIDATION.flat, offsets, batch_tokens=50, device="cpu")
+    assert (logits.argmax(1) == VALIDATION.labels).mean() > 0.9
+    assert result.steps == 12 * 12 and not result.stopped_early
+    train_rows = [row for row in result.history if row["split"] == "train"]
+    assert {"step", "epoch", "loss", "learning_rate", "rows_per_second"} <= set(train_rows[0])
+
+
+def test_predictions_come_in_input_order(tmp_path):
+    folder = run(tmp_path, epochs=1).best
+    offsets = np.append(TRAINING.starts, len(TRAINING.flat))
+    together = predict_logits(folder, TRAINING.flat, offsets, batch_tokens=64, device="cpu")
+    model = load_model(folder)
+    for i in range(0, 96, 13):
+        with torch.inference_mode():
+            alone = model(**collate(TRAINING, np.array([i]), 0)).logits[0]
+        assert np.allclose(together[i], alone, atol=1e-5)
+
+
+def test_one_seed_gives_identical_metrics(tmp_path):
+    first, second = run(tmp_path, "a", token_dropout=0.1), run(tmp_path, "b", token_dropout=0.1)
+    assert without_clock(first.history) == without_clock(second.history)
+    weights, others = (load_model(r.best).state_dict() for r in (first, second))
+    assert all(torch.equal(weights[name], others[name]) for name in weights)
+    assert without_clock(run(tmp_path, "c", seed=6).history) != without_clock(first.history)
+
+
+def test_accumulation_is_the_gradient_of_all_rows_at_once(tmp_path):
+    results = []
+    for name, size, accumulation in (("a", 96, 1), ("b", 24, 4)):
+        settings = replace(
+            SETTINGS, batch_size=size, accumulation=accumulation, class_weights="balanced", epochs=3
+        )
+        model = make_model(dropout=0.0)
+        fit(model, TRAINING, VALIDATION, settings, tmp_path / name, CPU)
+        results.append(model.state_dict())
+    for name, tensor in results[0].items():
+        assert torch.allclose(tensor, results[1][name], atol=1e-4), name
+
+
+def test_early_stopping(tmp_path):
+    # A learning rate of nothing never improves on the first evaluation.
+    result = run(tmp_path, epochs=50, learning_rate=1e-12, patience=2)
+    assert result.stopped_early and result.epochs == 3 and result.best_epoch == 1
+
+
+def test_several_evaluations_an_epoch_and_other_metrics(tmp_path):
+    result = run(tmp_path, epochs=2, evaluations_per_epoch=3, metric="loss")
+    losses = [row["loss"] for row in result.history if row["split"] == "validation"]
+    assert len(losses) == 6
+    assert result.best_score == min(losses)
+
+
+def test_nan_stops_with_a_remedy(tmp_path):
+    with pytest.raises(UserError, match=r"(?s)loss became nan.*learning_rate"):
+        run(tmp_path, learning_rate=float("nan"))
+
+
+def test_nothing_to_learn_from(tmp_path):
+    with pytest.raises(UserError, match="no training rows"):
+        run(tmp_path, training=TRAINING.take(np.array([], dtype=int)))
+
+
+def test_bf16_runs(tmp_path):
+    assert np.isfinite(run(tmp_path, epochs=1, precision="bf16").history[-1]["loss"])
+
+
+def test_parameter_groups():
+    model = make_model()
+    optimizer = build_optimizer(model, 1.0, weight_decay=0.1, layer_decay=0.5)
+    found = {}
+    names = {id(p): name for name, p in model.named_parameters()}
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            found[names[id(parameter)]] = (group["lr"], group["weight_decay"])
+    assert len(found) == len(names)
+    assert found["classifier.weight"] == (1.0, 0.1)
+    assert found["classifier.bias"] == (1.0, 0.0)
+    assert found["bert.encoder.layer.1.output.dense.weight"] == (0.5, 0.1)
+    assert found["bert.encoder.layer.0.output.LayerNorm.weight"] == (0.25, 0.0)
+    assert found["bert.embeddings.word_embeddings.weight"] == (0.125, 0.1)
+
+
+def test_schedule_warms_up_and_decays_to_zero():
+    optimizer = torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    schedule = linear_schedule(optimizer, steps=10, warmup=0.2)
+    rates = []
+    for _ in range(10):
+        rates.append(schedule.get_last_lr()[0])
+        optimizer.step()
+        schedule.step()
+    assert rates[:3] == pytest.approx([1 / 3, 2 / 3, 1.0])
+    assert rates[-1] == pytest.approx(1 / 8)
+    assert schedule.get_last_lr()[0] == 0
+
+
+def test_balanced_weights():
+    weights = balanced_weights(torch.tensor([0, 0, 0, 1]), 3)
+    assert weights.tolist() == pytest.approx([4 / 9, 4 / 3, 4 / 3])
+    assert cross_entropy(torch.zeros(1, 3), torch.tensor([1]), weight=weights) > 0
