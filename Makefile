@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 SOURCES := $(ROOT)pyproject.toml $(ROOT)constraints.txt
 export KEDRO_DISABLE_TELEMETRY := 1
 
-.PHONY: help run test test-slow check format viz ui clean-data install
+.PHONY: help run test test-slow check audit format viz ui clean-data install
 .DEFAULT_GOAL := help
 
 help:  ## Show this list
@@ -42,6 +42,11 @@ check: $(VENV)/.installed-dev  ## Lint, formatting, types
 
 format: $(VENV)/.installed-dev  ## Format the code and mend what ruff can
 	@cd $(ROOT) && $(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+# In an environment of its own: what checks the dependencies is none of them. --strict: nothing is skipped.
+audit:  ## Hold the pinned versions against known vulnerabilities (needs pypi.org)
+	@test -x $(ROOT).venv-audit/bin/pip-audit || { $(PYTHON) -m venv $(ROOT).venv-audit && $(ROOT).venv-audit/bin/pip install --quiet pip-audit; }
+	@$(ROOT).venv-audit/bin/pip-audit --strict --disable-pip --no-deps --requirement $(ROOT)constraints.txt
 
 viz: $(VENV)/.installed-dev  ## Look at the DAG in Kedro-Viz
 	@cd $(ROOT) && $(BIN)/kedro viz run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from kedro.utils import find_kedro_project
 
 from wenliu.console import configure_logging, user_errors
 from wenliu.errors import UserError
+from wenliu.pipeline_registry import register_pipelines
 
 
 def _run(**options: Any) -> None:
@@ -22,6 +24,7 @@ def _run(**options: Any) -> None:
     with user_errors(log_file):
         conf = Path(options.get("conf_source") or project / "conf")
         check_environment(options.get("env"), conf)
+        check_pipelines(options.get("pipelines") or [])
         assert kedro_run.callback is not None
         kedro_run.callback(**options)
 
@@ -47,6 +50,24 @@ def check_environment(env: str | None, conf: Path) -> None:
         remedy=(f"did you mean '{near[0]}'? " if near else "")
         + f"known: {', '.join(known) or 'none'}; make one with: wenliu new {env} --from FILE",
     )
+
+
+def check_pipelines(names: Iterable[str]) -> None:
+    """Refuses a pipeline that does not exist.
+
+    Raises:
+        UserError: Listing the known ones.
+    """
+    known = list(register_pipelines())
+    for name in names:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            raise UserError(
+                f"There is no pipeline '{name}'.",
+                where="--pipelines",
+                remedy=(f"did you mean '{near[0]}'? " if near else "")
+                + f"known: {', '.join(known)}",
+            )
 
 
 def problems(conf: Path) -> list[str]:

@@ -27,11 +27,13 @@ class WorkspaceDataset(AbstractDataset[Any, Any]):
         self.metadata = metadata
         #: Set by the versions hook before the fit.
         self.fingerprint = "default"
+        self._used: set[Path] = set()
 
     def load(self) -> Path:
         """The folder; it exists."""
         folder = self._path / self.fingerprint
         folder.mkdir(parents=True, exist_ok=True)
+        self._used.add(folder)
         return folder
 
     def save(self, data: Any) -> None:
@@ -39,8 +41,9 @@ class WorkspaceDataset(AbstractDataset[Any, Any]):
         raise UserError("A workspace is a folder to write into.", where=str(self._path))
 
     def clear(self) -> None:
-        """Deletes the workspace of this fit: its results are versions now."""
-        shutil.rmtree(self._path / self.fingerprint, ignore_errors=True)
+        """Deletes the workspaces of this run: their results are versions now."""
+        for folder in self._used:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _exists(self) -> bool:
         return (self._path / self.fingerprint).is_dir()

@@ -10,7 +10,7 @@ SCRATCH = {"path": None, "learning_rate": 1e-3}
 BERT = {"path": "/somewhere", "learning_rate": 3e-5}
 
 
-@pytest.mark.parametrize(("tokens", "epochs"), [(0, 20), (60_000, 20), (200_000, 10), (9_000_000, 5)])
+@pytest.mark.parametrize(("tokens", "epochs"), [(0, 20), (200_000, 10), (9_000_000, 5)])
 def test_scratch_sees_fewer_epochs_the_more_data(tokens, epochs):
     settings = resolve_settings(FinetuningParams(), SCRATCH, tokens, 7, "fp32")
     assert (settings.epochs, settings.learning_rate, settings.seed) == (epochs, 1e-3, 7)

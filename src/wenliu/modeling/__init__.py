@@ -1,0 +1,1 @@
+"""Checkpoints and their doctor, models, devices, ONNX export. No Kedro."""

@@ -1,0 +1,1 @@
+"""Fine-tuning: from token ids to a model and its training history."""

@@ -1,0 +1,140 @@
+"""Nodes of fine-tuning: token ids become a model on disk."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wenliu.frames import Table
+from wenliu.params import FinetuningParams, ModelParams
+
+if TYPE_CHECKING:
+    from wenliu.training.batches import Rows
+
+
+def fit_model(
+    token_ids: Table,
+    tokenizer: dict,
+    label_map: dict,
+    checkpoint_profile: dict,
+    max_length: dict,
+    training_workspace: Path,
+    model_params: ModelParams,
+    finetuning_params: FinetuningParams,
+) -> tuple[dict, list, dict]:
+    """Trains the classifier on the rows that the audit left in training.
+
+    Returns:
+        The files of ``model`` (name to content or path), the ``training_history`` and the report.
+    """
+    import torch
+
+    from wenliu.modeling.device import choose_device, choose_precision
+    from wenliu.modeling.network import build_model
+    from wenliu.pipelines.finetuning.settings import resolve_settings
+    from wenliu.training.fit import fit
+
+    labels = label_map["labels"]
+    device = choose_device(model_params)
+    precision = choose_precision(
+        finetuning_params.precision, device, checkpoint_profile["hidden_size"]
+    )
+    training, validation = (_select_rows(token_ids, split) for split in ("train", "validation"))
+    model = build_model(
+        checkpoint_profile,
+        labels=labels,
+        vocab_size=_vocab_size(tokenizer),
+        params=model_params,
+    )
+    settings = resolve_settings(
+        finetuning_params,
+        checkpoint_profile,
+        int(training.lengths.sum()),
+        model_params.seed,
+        precision,
+    )
+    result = fit(model, training, validation, settings, Path(training_workspace), device)
+    scratch = checkpoint_profile["path"] is None
+    report = {
+        "rows": len(training),
+        "validation_rows": len(validation),
+        "checkpoint": checkpoint_profile["source"],
+        "summary": (
+            "A small model, trained from random weights (model.checkpoint: scratch)."
+            if scratch
+            else f"Fine-tuned from {checkpoint_profile['source']}."
+        ),
+        "device": str(device),
+        "precision": precision,
+        "threads": torch.get_num_threads(),
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "settings": asdict(settings),
+        "learning_rate": settings.learning_rate,
+        "epochs": result.epochs,
+        "steps": result.steps,
+        "best_epoch": result.best_epoch,
+        "metric": settings.metric,
+        "best_score": result.best_score,
+        "stopped_early": result.stopped_early,
+        "seconds": result.seconds,
+        "rows_per_second": result.rows_per_second,
+        "padding_waste": result.padding_waste,
+        "warnings": [],
+    }
+    files = {path.name: path for path in sorted(result.best.iterdir())}
+    return {**files, **_tokenizer_files(tokenizer, max_length)}, result.history, report
+
+
+def plot_training(training_history: list) -> str:
+    """Loss and validation scores over the epochs, as SVG."""
+    from wenliu.reporting.charts import lines
+
+    series = {}
+    for split, column, name in (
+        ("train", "loss", "training loss"),
+        ("validation", "loss", "validation loss"),
+        ("validation", "macro_f1", "validation macro-F1"),
+    ):
+        rows = [row for row in training_history if row["split"] == split]
+        series[name] = ([row["epoch"] for row in rows], [row[column] for row in rows])
+    return lines(series, title="Training", x_label="epoch", y_label="loss, macro-F1")
+
+
+def _select_rows(token_ids: Table, split: str) -> Rows:
+    """Rows of one split that the audit did not drop, as ``training.batches.Rows``."""
+    import numpy as np
+    import pyarrow.compute as pc
+
+    from wenliu.training.batches import Rows
+
+    chosen = pc.and_(pc.equal(token_ids["split"], split), pc.is_null(token_ids["dropped"]))
+    rows = token_ids.filter(chosen)
+    flat = pc.list_flatten(rows["token_ids"]).to_numpy()
+    lengths = pc.list_value_length(rows["token_ids"]).to_numpy()
+    offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+    return Rows.from_offsets(flat, offsets, rows["label_id"].to_numpy())
+
+
+def _vocab_size(tokenizer: dict) -> int:
+    from wenliu.text.encoding import load_tokenizer
+
+    return load_tokenizer(tokenizer).get_vocab_size()
+
+
+def _tokenizer_files(tokenizer: dict, max_length: dict) -> dict[str, bytes]:
+    """The tokenizer beside the weights, so that plain transformers can load the folder."""
+    config = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "model_max_length": max_length["max_length"],
+        "pad_token": "[PAD]",
+        "unk_token": "[UNK]",
+        "cls_token": "[CLS]",
+        "sep_token": "[SEP]",
+        "mask_token": "[MASK]",
+    }
+    return {
+        "tokenizer.json": json.dumps(tokenizer, ensure_ascii=False).encode(),
+        "tokenizer_config.json": json.dumps(config, indent=2).encode(),
+    }

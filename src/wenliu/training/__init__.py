@@ -1,0 +1,1 @@
+"""Batches, the loop and prediction, in plain PyTorch. No Kedro."""

@@ -1,0 +1,66 @@
+"""AdamW's parameter groups and the learning-rate schedule."""
+
+from __future__ import annotations
+
+import re
+
+import torch
+from torch import nn
+from torch.optim import AdamW
+from torch.optim.lr_scheduler import LambdaLR
+
+_LAYER = re.compile(r"\.layer\.(\d+)\.")
+
+
+def build_optimizer(
+    model: nn.Module, learning_rate: float, weight_decay: float, layer_decay: float
+) -> AdamW:
+    """AdamW with decayed and undecayed groups, and smaller rates for lower layers.
+
+    Biases and LayerNorm are not decayed (Devlin et al. 2019). With ``layer_decay`` d < 1 a layer
+    that has k layers above it learns at d^(k+1) times the head's rate, and the embeddings at the
+    lowest (ULMFiT's discriminative rates; Sun et al. 2019 found 0.95 best for BERT).
+    """
+    names = [name for name, _ in model.named_parameters()]
+    layers = 1 + max((int(m[1]) for n in names if (m := _LAYER.search(n))), default=-1)
+    groups: dict[tuple[int, bool], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            decayed = parameter.ndim > 1  # biases and LayerNorm are vectors
+            groups.setdefault((_depth(name, layers), decayed), []).append(parameter)
+    return AdamW(
+        [
+            {
+                "params": parameters,
+                "lr": learning_rate * layer_decay**depth,
+                "weight_decay": weight_decay if decayed else 0.0,
+            }
+            for (depth, decayed), parameters in groups.items()
+        ],
+        fused=next(model.parameters()).device.type in ("cpu", "cuda"),
+    )
+
+
+def linear_schedule(optimizer: AdamW, steps: int, warmup: float) -> LambdaLR:
+    """Linear warm-up over the share ``warmup`` of all steps, then linear decay to zero."""
+    warm = round(steps * warmup)
+
+    def factor(step: int) -> float:
+        if step < warm:
+            return (step + 1) / (warm + 1)
+        return max(0.0, (steps - step) / max(1, steps - warm))
+
+    return LambdaLR(optimizer, factor)
+
+
+def balanced_weights(label_ids: torch.Tensor, n_labels: int) -> torch.Tensor:
+    """Class weights rows / (labels x rows of the label), as scikit-learn's ``balanced``."""
+    counts = torch.bincount(label_ids, minlength=n_labels).clamp(min=1)
+    return (len(label_ids) / (n_labels * counts)).float()
+
+
+def _depth(name: str, layers: int) -> int:
+    """Layers between a parameter and the head: 0 for the head, most for the embeddings."""
+    if match := _LAYER.search(name):
+        return layers - int(match[1])
+    return layers + 1 if ".embeddings." in name else 0
