@@ -16,20 +16,11 @@ from typing import Any
 
 from wenliu.errors import UserError
 from wenliu.modeling.choices import ModelChoice
+from wenliu.text.settings import fold_punctuation
 from wenliu.text.vocabulary import SPECIAL_TOKENS
 
-#: Punctuation of Chinese texts that vocabularies often lack, and what may stand for each, best
-#: first. The first one that the vocabulary has is taken.
-REPLACEMENTS = {
-    "“": ('"', "「", "'"),
-    "”": ('"', "」", "'"),
-    "‘": ("'", '"'),
-    "’": ("'", '"'),
-    "…": ("...", "。"),
-    "—": ("-", "－", "一"),
-    "―": ("-", "—", "－"),
-    "–": ("-", "—", "－"),
-}
+#: Chinese typesetting that vocabularies often lack; what stands for it is cleaning's business.
+_TYPESETTING = "“”‘’…—―–"
 #: Frequent characters that exist in traditional writing only.
 TRADITIONAL = "們這個來說時會對沒後還為學電話機車東問題開關買賣"
 
@@ -122,8 +113,7 @@ def _scratch_profile(params: ModelChoice) -> dict[str, Any]:
         "hidden_size": params.scratch.hidden_size,
         "layers": params.scratch.layers,
         "learning_rate": _SCRATCH_LEARNING_RATE,
-        # No vocabulary yet, so the most common forms are the right ones to learn.
-        "vocabulary_lacks": {"punctuation": {c: forms[0] for c, forms in REPLACEMENTS.items()}},
+        "vocabulary_lacks": {"punctuation": _lacking_punctuation(None)},
         "knows_traditional": False,
         "vocab_file": None,
         "findings": [
@@ -247,13 +237,11 @@ def _explain_casing(declared: bool | None, lowercase: bool, findings: list[str])
         )
 
 
-def _lacking_punctuation(vocabulary: set[str]) -> dict[str, str]:
+def _lacking_punctuation(vocabulary: set[str] | None) -> dict[str, str]:
     """Each lacking character with its replacement; empty where nothing known stands for it."""
-    return {
-        character: next((f for f in forms if set(f) <= vocabulary), "")
-        for character, forms in REPLACEMENTS.items()
-        if character not in vocabulary
-    }
+    folds = fold_punctuation(vocabulary)
+    known = vocabulary or set()
+    return {sign: folds.get(sign, "") for sign in _TYPESETTING if sign not in known}
 
 
 def _advise_learning_rate(parameters: int) -> float:
