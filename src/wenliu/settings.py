@@ -15,4 +15,3 @@ CONFIG_LOADER_ARGS = {
     # Without it an environment's `finetuning: {epochs: 1}` throws away every other key there.
     "merge_strategy": {"parameters": "soft"},
 }
-RUNNER_MODULE_ALLOWLIST = ("wenliu.runner",)

@@ -3,7 +3,12 @@
 import pytest
 
 from wenliu.errors import UserError
-from wenliu.hooks.guard import check_catalog_names, check_parameters
+from wenliu.hooks.guard import (
+    check_catalog_names,
+    check_environment_files,
+    check_globals,
+    check_parameters,
+)
 
 
 def message(*arguments, check=check_parameters):
@@ -37,7 +42,44 @@ def test_a_nested_unknown_key_lists_its_own_siblings():
 
 
 def test_a_key_that_is_in_no_file_came_from_the_command_line():
-    assert "--params" in message({"modle": {}})
+    assert "--params" in message({"modle": {}}, [], {"modle": {}})
+
+
+def test_the_place_named_is_where_the_value_came_from(tmp_path):
+    """The environment goes before the base, and the command line before both."""
+    base, problem = tmp_path / "base", tmp_path / "hotel"
+    for folder, epochs in ((base, "20"), (problem, "abc")):
+        folder.mkdir()
+        (folder / "parameters.yml").write_text(f"finetuning:\n  epochs: {epochs}\n")
+    found = message({"finetuning": {"epochs": "abc"}}, [problem, base])
+    assert f"{problem / 'parameters.yml'}:2" in found
+    found = message({"finetuning": {"epochs": -1}}, [problem, base], {"finetuning": {"epochs": -1}})
+    assert "--params" in found
+
+
+def test_a_field_without_its_stage_is_led_home():
+    assert "did you mean 'finetuning.epochs'" in message({"epochs": 1})
+
+
+def test_a_stage_that_is_no_mapping_is_an_error():
+    assert "'finetuning'" in message({"finetuning": 5})
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [({"problem": "x", "problm": "y"}, "'problm'"), ({"problem": "../x"}, "'../x'"), ({}, "None")],
+)
+def test_globals_hold_the_name_of_the_problem_and_nothing_else(values, expected):
+    assert expected in message(values, check=check_globals)
+
+
+def test_a_file_that_kedro_would_not_find_is_an_error(tmp_path):
+    for name in ("globals.yml", "parameters/x.yml", "catalog.yml", "parameters_x.yml"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("")
+    check_environment_files(tmp_path)
+    (tmp_path / "ingestion.yml").write_text("ingestion: {}")
+    assert "ingestion.yml" in message(tmp_path, check=check_environment_files)
 
 
 def test_a_value_that_does_not_fit_is_shown():

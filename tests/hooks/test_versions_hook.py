@@ -82,6 +82,33 @@ def test_an_input_that_was_never_made_is_named(project):
         pin_versions(SCORING, project(V1), {})
 
 
+def test_a_run_that_makes_an_ancestor_anew_does_not_score_a_model_of_the_old_one(project):
+    """Tokenise anew and evaluate, without training between."""
+    save(project(V1), "tokens", "old")
+    save(project(V1), "model", "trained on old", tokens=V1)
+    tokenise = Pipeline([Node(lambda: "new", None, "tokens", name="tokenise")])
+    with pytest.raises(UserError, match="makes 'tokens' anew, but 'model'"):
+        pin_versions(tokenise + SCORING, project(V2), {})
+    pin_versions(tokenise + TRAINING + SCORING, project(V2), {})
+
+
+def test_the_same_content_in_a_newer_version_is_the_same_data(project):
+    """A stage that ran again on the same input changes nothing for the later ones."""
+    save(project(V1), "tokens", "same")
+    save(project(V1), "model", "m", tokens=V1)
+    save(project(V2), "tokens", "same")
+    catalog = project(V3)
+    pin_versions(SCORING, catalog, {})
+    assert catalog["tokens"].resolve_load_version() == V2
+
+
+@pytest.mark.parametrize("name", ["model", "scores", "nothing"])
+def test_a_given_version_that_the_run_does_not_load_is_refused(project, name):
+    save(project(V1), "tokens", "x")
+    with pytest.raises(UserError, match=f"does not load '{name}'"):
+        pin_versions(TRAINING, project(V2), {name: V1})
+
+
 def test_a_version_that_is_not_there_lists_those_that_are(project):
     save(project(V1), "tokens", "x")
     with pytest.raises(UserError) as error:
@@ -110,5 +137,8 @@ def test_ancestry_goes_all_the_way_back(project, tmp_path):
     save(catalog, "tokens", "x")
     save(catalog, "model", "m", tokens=V1)
     save(catalog, "scores", "s", model=V1)
-    assert ancestry("scores", V1, catalog) == {"scores": V1, "model": V1, "tokens": V1}
+    found = ancestry("scores", V1, catalog)
+    assert {name: list(versions.values()) for name, versions in found.items()} == {
+        "scores": [V1], "model": [V1], "tokens": [V1],
+    }  # fmt: skip
     assert read_marker(tmp_path / "scores" / V1)["inputs"] == {"model": V1}

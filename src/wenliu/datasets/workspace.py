@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
 from kedro.io import AbstractDataset
 
 from wenliu.errors import UserError
+
+#: A workspace that nobody touched for a week belongs to a fit that nobody will resume.
+FORGOTTEN_SECONDS = 7 * 24 * 3600
 
 
 class WorkspaceDataset(AbstractDataset[Any, Any]):
@@ -41,8 +45,13 @@ class WorkspaceDataset(AbstractDataset[Any, Any]):
         raise UserError("A workspace is a folder to write into.", where=str(self._path))
 
     def clear(self) -> None:
-        """Deletes the workspaces of this run: their results are versions now."""
-        for folder in self._used:
+        """Deletes the workspaces of this run (its results are versions now) and forgotten ones."""
+        forgotten = {
+            folder
+            for folder in self._path.glob("*")
+            if time.time() - folder.stat().st_mtime > FORGOTTEN_SECONDS
+        }
+        for folder in self._used | forgotten:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _exists(self) -> bool:

@@ -5,9 +5,11 @@ Kedro ignores both in silence: a misspelt key would train with the default.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from kedro.framework.hooks import hook_impl
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
     from kedro.io import CatalogProtocol
     from pydantic import ValidationError
 
+MISSING: Mapping[str, Any] = MappingProxyType({})
+#: Beginnings of the files, or folders of files, that Kedro reads in an environment.
+_KINDS = ("parameters", "catalog", "globals", "credentials", "logging")
+
 
 class GuardHook:
     """Checks the configuration before anything runs."""
@@ -26,12 +32,17 @@ class GuardHook:
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
         """Checks every parameter, those of stages that do not run included."""
-        self._conf = Path(context.config_loader.conf_source)
-        self._folders = [
-            self._conf / "base",
-            self._conf / (context.env or "local"),
-        ]
-        check_parameters(context.config_loader["parameters"], self._folders)
+        conf = Path(context.config_loader.conf_source)
+        environment = conf / (context.env or "local")
+        # The environment comes first: what it says goes.
+        self._folders = [environment, conf / "base"]
+        check_environment_files(environment)
+        check_globals(context.config_loader["globals"], self._folders)
+        check_parameters(
+            context.config_loader["parameters"],
+            self._folders,
+            getattr(context.config_loader, "runtime_params", None) or {},
+        )
 
     @hook_impl(tryfirst=True)
     def before_pipeline_run(self, catalog: CatalogProtocol) -> None:
@@ -43,60 +54,110 @@ class GuardHook:
         check_catalog_names(entries, used, self._folders)
 
 
-def check_parameters(parameters: Mapping[str, Any], folders: Iterable[Path] = ()) -> None:
+def check_parameters(
+    parameters: Mapping[str, Any], folders: Sequence[Path] = (), given: Mapping[str, Any] = MISSING
+) -> None:
     """Holds merged parameters against their models.
 
     Args:
         parameters: Top-level key (a stage or ``model``) to its values.
-        folders: Configuration folders, to say where a key stands.
+        folders: Configuration folders, the one that goes first, to say where a key stands.
+        given: What came by ``--params``.
 
     Raises:
-        UserError: Naming every key that is unknown or has a value that does not fit.
+        UserError: Naming the first key that is unknown or has a value that does not fit.
     """
     from pydantic import ValidationError
 
     from wenliu.params import MODELS
 
-    if unknown := [key for key in parameters if key not in MODELS]:
-        raise UserError(
-            f"No pipeline reads the parameter {_names(unknown)}.",
-            where=_where(unknown[0], folders, "parameters*"),
-            remedy=f"{_suggest(unknown[0], MODELS)}the top-level keys are {', '.join(MODELS)}",
-        )
+    for key in parameters:
+        if key not in MODELS:
+            inside = next((f"{s}.{key}" for s, m in MODELS.items() if key in m.model_fields), None)
+            hint = f"did you mean '{inside}'? " if inside else _suggest(key, MODELS)
+            raise UserError(
+                f"No pipeline reads the parameter '{key}'.",
+                where=_where([key], folders, given),
+                remedy=f"{hint}the top-level keys are {', '.join(MODELS)}",
+            )
     for stage, model in MODELS.items():
         try:
-            model.model_validate(parameters.get(stage) or {})
+            model.model_validate({} if parameters.get(stage) is None else parameters[stage])
         except ValidationError as error:
-            raise _explained(stage, error, folders) from error
+            where = [stage, *_real_keys(error, parameters.get(stage))]
+            raise _explained(error, where, _where(where, folders, given)) from error
 
 
-def _explained(stage: str, error: ValidationError, folders: Iterable[Path]) -> UserError:
+def _real_keys(error: ValidationError, values: Any) -> list[str]:
+    """The keys that lead to an error; Pydantic's location also names branches of unions."""
+    keys = []
+    for part in error.errors()[0]["loc"]:
+        if isinstance(values, Mapping) and part in values:
+            values = values[part]
+            keys.append(str(part))
+    return keys
+
+
+def _explained(error: ValidationError, keys: list[str], where: str) -> UserError:
     from wenliu.params import MODELS
 
-    first = error.errors()[0]
-    # Pydantic names the branches of a union in the location; only real keys help the reader.
-    location = [str(part) for part in first["loc"] if part not in ("int", "float", "bool")]
-    path = ".".join([stage, *(part for part in location if "[" not in part)])
-    key = location[-1] if location else stage
+    path, first = ".".join(keys), error.errors()[0]
     if first["type"] == "extra_forbidden":
-        fields: Iterable[str] = MODELS[stage].model_fields
-        if len(location) > 1:
-            nested = MODELS[stage].model_fields[location[0]].annotation
-            fields = getattr(nested, "model_fields", fields)
+        fields: Any = MODELS[keys[0]].model_fields
+        for key in keys[1:-1]:
+            fields = getattr(fields[key].annotation, "model_fields", fields)
         return UserError(
             f"No pipeline reads the parameter '{path}'.",
-            where=_where(key, folders, "parameters*"),
-            remedy=f"{_suggest(key, fields)}the keys there are {', '.join(fields)}",
+            where=where,
+            remedy=f"{_suggest(keys[-1], fields)}the keys there are {', '.join(fields)}",
         )
     return UserError(
         f"The parameter '{path}' has a value that does not fit: {first['input']!r}.",
-        where=_where(key, folders, "parameters*"),
+        where=where,
         remedy="; ".join(dict.fromkeys(str(e["msg"]) for e in error.errors()[:4])),
     )
 
 
+def check_globals(values: Mapping[str, Any], folders: Sequence[Path] = ()) -> None:
+    """Refuses globals that are not the name of a problem: every path is made of it.
+
+    Raises:
+        UserError: Naming the key or the value.
+    """
+    for key in values:
+        if key != "problem":
+            raise UserError(
+                f"globals.yml has the key '{key}', which nothing reads.",
+                where=_where([key], folders, {}, "globals"),
+                remedy="globals.yml holds one line: problem: NAME",
+            )
+    name = values.get("problem")
+    if not isinstance(name, str) or not re.fullmatch(r"\w[\w-]*", name):
+        raise UserError(
+            f"A problem cannot be called {name!r}.",
+            where=_where(["problem"], folders, {}, "globals"),
+            remedy="use letters, digits, - and _",
+        )
+
+
+def check_environment_files(folder: Path) -> None:
+    """Refuses configuration files that Kedro would not find.
+
+    Raises:
+        UserError: Naming the first.
+    """
+    for path in sorted((*folder.rglob("*.yml"), *folder.rglob("*.yaml"))):
+        parts = path.relative_to(folder).parts
+        if not parts[0].startswith(_KINDS) and not path.name.startswith(_KINDS):
+            raise UserError(
+                "Nothing reads this configuration file.",
+                where=str(path),
+                remedy=f"move it to {folder / 'parameters' / path.name} or {folder / 'catalog'}/",
+            )
+
+
 def check_catalog_names(
-    entries: Iterable[str], used: set[str], folders: Iterable[Path] = ()
+    entries: Iterable[str], used: set[str], folders: Sequence[Path] = ()
 ) -> None:
     """Refuses catalog entries that no pipeline uses.
 
@@ -106,7 +167,7 @@ def check_catalog_names(
     if unused := [name for name in entries if name not in used]:
         raise UserError(
             f"No pipeline uses the catalog entry {_names(unused)}.",
-            where=_where(unused[0], folders, "catalog*"),
+            where=_where(unused[:1], folders, {}, "catalog"),
             remedy=f"{_suggest(unused[0], used)}or delete the entry",
         )
 
@@ -120,11 +181,32 @@ def _suggest(name: str, known: Iterable[str]) -> str:
     return f"did you mean '{near[0]}'? " if near else ""
 
 
-def _where(key: str, folders: Iterable[Path], pattern: str) -> str:
-    """The configuration file and line in which ``key`` stands, else the command line."""
-    for folder in reversed(list(folders)):
-        for path in sorted({*folder.glob(f"{pattern}.yml"), *folder.glob(f"{pattern}/**/*.yml")}):
-            for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
-                if line.strip().startswith((f"{key}:", f'"{key}":', f"'{key}':")):
+def _where(
+    keys: Sequence[str],
+    folders: Sequence[Path],
+    given: Mapping[str, Any],
+    kind: str = "parameters",
+) -> str:
+    """The command line, or the file and line in which a nested key stands."""
+    if _holds(given, keys):
+        return "--params on the command line"
+    import yaml
+
+    for folder in folders:
+        for path in sorted({*folder.glob(f"{kind}*.yml"), *folder.glob(f"{kind}*/**/*.yml")}):
+            text = path.read_text("utf-8")
+            if not _holds(yaml.safe_load(text), keys):
+                continue
+            for number, line in enumerate(text.splitlines(), 1):
+                if line.strip().lstrip("{").startswith((f"{keys[-1]}:", f'"{keys[-1]}":')):
                     return f"{path}:{number}"
-    return "--params on the command line"
+            return str(path)
+    return "the defaults"
+
+
+def _holds(values: Any, keys: Sequence[str]) -> bool:
+    for key in keys:
+        if not isinstance(values, Mapping) or key not in values:
+            return False
+        values = values[key]
+    return True

@@ -14,6 +14,7 @@ import atexit
 import logging
 import math
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from getpass import getuser
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from kedro.framework.hooks import hook_impl
 
 from wenliu.datasets import RawFiles, VersionedDataset
+from wenliu.hooks.versions import digest, raw_checksums
 
 if TYPE_CHECKING:
     from kedro.framework.context import KedroContext
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 
 _BATCH = 100  # parameters and tags of one MLflow request at most
 _LONGEST_PARAMETER = 500
+#: What MLflow takes in a name; a dict with other keys is logged as one value.
+_KEY = re.compile(r"[\w -]+")
 
 
 class TrackingHook:
@@ -85,10 +89,10 @@ class TrackingHook:
         """Tags the hashes of the raw files and the versions that were found."""
         dataset = self._catalog.get(dataset_name)
         if isinstance(dataset, RawFiles):
-            from wenliu.datasets.commit import sha256_of
-
-            for path in data[:_BATCH]:
-                self._tag(f"data.sha256.{path.name}", sha256_of(path))
+            # Names of files make no tags: MLflow refuses brackets and the like in keys.
+            checksums = raw_checksums(data)
+            self._tag("data.sha256", digest(checksums))
+            self._client.log_dict(self._run_id, checksums, "raw_files.json")
         elif isinstance(dataset, VersionedDataset):
             self._tag(f"kedro.version.{dataset_name}", dataset.resolve_load_version())
 
@@ -172,7 +176,7 @@ def leaves(value: Any, name: str) -> Iterator[tuple[str, Any]]:
     """Dotted names and values of a nested structure of dicts and Pydantic models."""
     if hasattr(value, "model_dump"):
         value = value.model_dump(mode="json")
-    if isinstance(value, dict) and value:
+    if isinstance(value, dict) and all(_KEY.fullmatch(str(key)) for key in value) and value:
         for key, child in value.items():
             yield from leaves(child, f"{name}.{key}" if name else str(key))
     else:

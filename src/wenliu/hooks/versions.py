@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,7 +43,7 @@ class VersionsHook:
         dataset = self._catalog.get(dataset_name)
         if isinstance(dataset, WorkspaceDataset):
             lineage = lineage_of(node, self._catalog, None)
-            dataset.fingerprint = _digest(lineage.fingerprint)[:16]
+            dataset.fingerprint = digest(lineage.fingerprint)[:16]
 
     @hook_impl
     def before_node_run(self, node: Node, catalog: CatalogProtocol, run_id: str | None) -> None:
@@ -72,69 +73,128 @@ def pin_versions(pipeline: Pipeline, catalog: CatalogProtocol, given: dict[str, 
         given: Versions that the user asked for with ``--load-versions``.
 
     Raises:
-        UserError: An input has no complete version, or lineages disagree.
+        UserError: An input has no complete version, a given one is not read, or lineages disagree.
     """
-    for name in pipeline.all_outputs():
-        dataset = catalog.get(name)
-        if isinstance(dataset, VersionedDataset):
-            version = dataset.resolve_save_version()
-            assert version is not None
-            dataset.pin(version)
-    chosen: dict[str, str] = {}
-    for name in sorted(pipeline.inputs()):
-        dataset = catalog.get(name)
-        if isinstance(dataset, VersionedDataset):
-            versions = dataset.list_versions(full_path=False)
-            if name in given and given[name] not in versions:
-                raise UserError(
-                    f"'{name}' has no complete version {given[name]}.",
-                    remedy=f"its complete versions: {', '.join(versions[:5]) or 'none'}",
-                )
-            if not versions:
-                raise UserError(
-                    f"'{name}' has no complete version to start from.",
-                    where=dataset._describe()["path"],
-                    remedy="run the stage that makes it first, or everything: kedro run",
-                )
-            chosen[name] = given.get(name, versions[0])
-            dataset.pin(chosen[name])
-    _check_agreement(chosen, catalog)
+    made = _versioned(pipeline.all_outputs(), catalog)
+    read = _versioned(pipeline.inputs(), catalog)
+    if useless := sorted(set(given) - set(read)):
+        raise UserError(
+            f"This run does not load {', '.join(map(repr, useless))} from an earlier version.",
+            where="--load-versions",
+            remedy=f"it does so for: {', '.join(sorted(read)) or 'nothing'}",
+        )
+    for dataset in made.values():
+        version = dataset.resolve_save_version()
+        assert version is not None
+        dataset.pin(version)
+    for name, dataset in sorted(read.items()):
+        versions = dataset.list_versions(full_path=False)
+        if name in given and given[name] not in versions:
+            raise UserError(
+                f"'{name}' has no complete version {given[name]}.",
+                where="--load-versions",
+                remedy=f"its complete versions: {', '.join(versions[:5]) or 'none'}",
+            )
+        if not versions:
+            raise UserError(
+                f"'{name}' has no complete version to start from.",
+                where=dataset._describe()["path"],
+                remedy="run the stage that makes it first, or everything: kedro run",
+            )
+        dataset.pin(given.get(name, versions[0]))
+    _check_agreement(pipeline, catalog, made, read)
 
 
-def _check_agreement(chosen: dict[str, str], catalog: CatalogProtocol) -> None:
-    """Stops where two of the chosen versions descend from different versions of one dataset."""
-    seen: dict[str, tuple[str, str]] = {}
-    closures = {name: ancestry(name, version, catalog) for name, version in chosen.items()}
-    for name, closure in closures.items():
-        for ancestor, version in closure.items():
-            other_version, other = seen.setdefault(ancestor, (version, name))
-            if other_version != version:
-                deepest = max(closures.values(), key=len)
-                agreeing = ",".join(f"{n}:{deepest.get(n, chosen[n])}" for n in chosen)
-                raise UserError(
-                    f"The newest versions do not belong together: '{name}' was made from "
-                    f"'{ancestor}' of {version}, but '{other}' from that of {other_version}.",
-                    where=", ".join(f"{n} {v}" for n, v in chosen.items()),
-                    remedy="run the stages between them again, or name versions that belong "
-                    f"together: --load-versions {agreeing}",
-                )
+def _versioned(names: Iterable[str], catalog: CatalogProtocol) -> dict[str, VersionedDataset]:
+    datasets = ((name, catalog.get(name)) for name in names)
+    return {name: dataset for name, dataset in datasets if isinstance(dataset, VersionedDataset)}
 
 
-def ancestry(name: str, version: str, catalog: CatalogProtocol) -> dict[str, str]:
-    """Everything that a version was made from, itself included: dataset name to version."""
-    found = {name: version}
+#: Everything something was made from: dataset -> hash of its content -> a version with it. Versions
+#: of the same content are the same data: a stage that ran again on the same input changes nothing.
+Ancestry = dict[str, dict[str, str]]
+
+
+def ancestry(name: str, version: str, catalog: CatalogProtocol) -> Ancestry:
+    """Everything that a stored version was made from, itself included."""
+    found: Ancestry = {}
     waiting = [(name, version)]
     while waiting:
         current, current_version = waiting.pop()
         dataset = catalog.get(current)
-        if not isinstance(dataset, VersionedDataset):
-            continue
-        marker = dataset.marker_of(current_version)
-        for parent, parent_version in (marker or {}).get("inputs", {}).items():
-            if parent not in found:
-                found[parent] = parent_version
-                waiting.append((parent, parent_version))
+        marker = (
+            dataset.marker_of(current_version) if isinstance(dataset, VersionedDataset) else None
+        )
+        content = marker["content"] if marker else current_version
+        if content not in found.setdefault(current, {}):
+            found[current][content] = current_version
+            waiting += (marker or {}).get("inputs", {}).items()
     return found
+
+
+def _check_agreement(
+    pipeline: Pipeline,
+    catalog: CatalogProtocol,
+    made: dict[str, VersionedDataset],
+    read: dict[str, VersionedDataset],
+) -> None:
+    """Stops before a node would join what descends from different data.
+
+    Raises:
+        UserError: Naming the inputs of the node, what they disagree about, and a way out.
+    """
+    ancestries = {
+        name: ancestry(name, str(dataset.resolve_load_version()), catalog)
+        for name, dataset in read.items()
+    }
+    for node in pipeline.nodes:
+        joined: Ancestry = {}
+        sources: dict[str, dict[str, str]] = {}
+        for name in node.inputs:
+            for ancestor, contents in ancestries.get(name, {}).items():
+                joined.setdefault(ancestor, {}).update(contents)
+                for content in contents:
+                    sources.setdefault(ancestor, {}).setdefault(content, name)
+        for ancestor, contents in joined.items():
+            if len(contents) > 1:
+                raise _disagreement(ancestor, contents, sources[ancestor], made, ancestries)
+        for name in node.outputs:
+            if name in made:
+                version = str(made[name].resolve_save_version())
+                ancestries[name] = {**joined, name: {f"this run, {version}": version}}
+
+
+def _disagreement(
+    ancestor: str,
+    contents: dict[str, str],
+    sources: dict[str, str],
+    made: dict[str, VersionedDataset],
+    ancestries: dict[str, Ancestry],
+) -> UserError:
+    (one, one_version), (other, other_version) = list(contents.items())[:2]
+    if ancestor in made:
+        stale = sources[one] if one_version != made[ancestor].resolve_save_version() else None
+        stale = stale or sources[other]
+        return UserError(
+            f"This run makes '{ancestor}' anew, but '{stale}' was made from an older one: their "
+            "results do not belong together.",
+            where=f"'{ancestor}' of {min(one_version, other_version)}",
+            remedy=f"let the run make '{stale}' too (add its stage to --pipelines), or run "
+            "everything: kedro run",
+        )
+    deepest = max(ancestries.values(), key=len)
+    agreeing = ",".join(
+        f"{name}:{next(iter(deepest.get(name, own[name]).values()))}"
+        for name, own in sorted(ancestries.items())
+        if name not in made
+    )
+    return UserError(
+        f"The newest versions do not belong together: '{sources[one]}' comes from '{ancestor}' of "
+        f"{one_version}, '{sources[other]}' from that of {other_version}.",
+        where=f"'{ancestor}'",
+        remedy="run the stages between them again, or name versions that belong together: "
+        f"--load-versions {agreeing}",
+    )
 
 
 def lineage_of(node: Node, catalog: CatalogProtocol, run_id: str | None) -> Lineage:
@@ -146,7 +206,7 @@ def lineage_of(node: Node, catalog: CatalogProtocol, run_id: str | None) -> Line
             marker = dataset.marker()
             versions[name], contents[name] = marker["version"], marker["content"]
         elif isinstance(dataset, RawFiles):
-            contents[name] = {path.name: _checksum(path) for path in dataset.load()}
+            contents[name] = raw_checksums(dataset.load())
         elif name.startswith(("params:", "parameters")):
             value = catalog.load(name)
             parameters[name] = (
@@ -154,15 +214,18 @@ def lineage_of(node: Node, catalog: CatalogProtocol, run_id: str | None) -> Line
             )
     fingerprint = {
         "code": code_hash(),
-        "parameters": _digest(parameters),
-        "inputs": _digest(contents),
+        "parameters": digest(parameters),
+        "inputs": digest(contents),
     }
     return Lineage(run_id=run_id, node=node.name, inputs=versions, fingerprint=fingerprint)
 
 
-def _checksum(path: Path) -> str:
-    status = path.stat()
-    return _cached_checksum(path, status.st_size, status.st_mtime_ns)
+def raw_checksums(paths: Iterable[Path]) -> dict[str, str]:
+    """Path and sha256 of each raw file; read once as long as it does not change."""
+    return {
+        str(path): _cached_checksum(path, path.stat().st_size, path.stat().st_mtime_ns)
+        for path in paths
+    }
 
 
 @cache
@@ -174,9 +237,10 @@ def _cached_checksum(path: Path, size: int, modified: int) -> str:
 def code_hash() -> str:
     """Hash of all source files of this package."""
     root = Path(__file__).parents[1]
-    return _digest({str(p.relative_to(root)): sha256_of(p) for p in sorted(root.rglob("*.py"))})
+    return digest({str(p.relative_to(root)): sha256_of(p) for p in sorted(root.rglob("*.py"))})
 
 
-def _digest(value: Any) -> str:
+def digest(value: Any) -> str:
+    """Hash of anything that JSON can hold."""
     text = json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
