@@ -19,6 +19,7 @@ WORDS = ["床铺很干净", "早餐一般般", "前台很热情", "隔音太差�
 @pytest.fixture
 def project(tmp_path):
     (tmp_path / "conf" / "base").mkdir(parents=True)
+    (tmp_path / "conf" / "base" / "globals.yml").write_text("problem: feedback_topics\n")
     return tmp_path
 
 
@@ -123,7 +124,7 @@ def test_a_link_that_the_user_names_is_followed(project):
 
 
 @pytest.mark.parametrize(
-    "name", ["base", "local", "../x", "a b", "酒店", "", "1st", "a/b", "hotel-1"]
+    "name", ["base", "Local", "../x", "a b", "酒店", "", "1st", "a/b", "hotel-1"]
 )
 def test_impossible_names(project, name):
     with pytest.raises(UserError, match="cannot be called"):
@@ -137,6 +138,83 @@ def test_a_name_that_is_taken(project):
         with pytest.raises(UserError, match="already"):
             create(name, [path], project)
     assert "kedro run" in create("hotel", [path], project, force=True)
+
+
+def test_names_of_problems_in_other_environments(project):
+    path = workbook(project / "a.xlsx")
+    for name in ("feedback_topics", "Feedback_Topics"):
+        for force in (False, True):
+            with pytest.raises(UserError, match="the bundled one"):
+                create(name, [path], project, force=force)
+    create("hotel", [path], project)
+    (project / "conf" / "hotel" / "globals.yml").write_text("problem: reviews\n")
+    with pytest.raises(UserError, match="'reviews' already"):
+        create("reviews", [path], project)
+    assert not (project / "conf" / "reviews").exists()
+
+
+def sheets(path, tables):
+    book = openpyxl.Workbook()
+    book.remove(book.active)
+    for name, rows in tables.items():
+        sheet = book.create_sheet(name)
+        for row in rows:
+            sheet.append(row)
+    book.save(path)
+    return path
+
+
+def reviews(column="点评", count=60):
+    return [[column, "类别"], *([f"{WORDS[i % 6]}{i}", "好差"[i % 2]] for i in range(count))]
+
+
+NOTES = [["说明", "备注"], ["本表由前台汇总", "2026"], ["请勿外传", "2025"]]
+
+
+def test_the_first_sheet_with_a_table_is_taken_and_pinned(project):
+    path = sheets(
+        project / "a.xlsx",
+        {"说明": NOTES, "空": [], "点评": reviews(), "旧点评": reviews(count=20)},
+    )
+    told = create("hotel", [path], project)
+    assert "'点评', the first with texts and labels; not read: '说明', '空', '旧点评'" in told
+    conf, _ = configuration(project, "hotel")
+    assert conf["parameters/ingestion.yml"]["ingestion"]["sheet"] == "点评"
+    assert run_ingestion(project, "hotel")[3]["rows"] == 60
+    for name, sheet in (("by_name", "旧点评"), ("by_position", "3")):
+        create(name, [path], project, sheet=sheet)
+        conf, _ = configuration(project, name)
+        assert conf["parameters/ingestion.yml"]["ingestion"]["sheet"] == "旧点评"
+        assert run_ingestion(project, name)[3]["rows"] == 20
+
+
+def test_without_a_table_the_sheets_are_named(project):
+    path = sheets(project / "a.xlsx", {"说明": NOTES, "空": []})
+    with pytest.raises(UserError, match="'空': The worksheet is empty") as error:
+        create("hotel", [path], project)
+    assert "sheets '说明', '空'" in error.value.where
+    assert "--sheet" in error.value.remedy
+    with pytest.raises(UserError, match="there are '说明', '空'"):
+        create("hotel", [path], project, sheet="点评")
+
+
+def test_workbooks_whose_sheets_differ_cannot_be_one_problem(project):
+    one = sheets(project / "a.xlsx", {"说明": NOTES, "点评": reviews()})
+    same = sheets(project / "b.xlsx", {"点评": reviews()})
+    other = sheets(project / "c.xlsx", {"数据": reviews()})
+    create("hotel", [one, same], project)
+    assert run_ingestion(project, "hotel")[3]["rows"] == 120
+    with pytest.raises(UserError, match="sheets of different names"):
+        create("hotel2", [one, other], project)
+
+
+def test_short_texts_that_are_not_chinese(project):
+    rows = [f"{'good' if i % 2 else 'bad'},{'pos' if i % 2 else 'neg'}" for i in range(40)]
+    (project / "a.csv").write_text("\n".join(["text,label", *rows]), "utf-8")
+    create("english", [project / "a.csv"], project)
+    conf, _ = configuration(project, "english")
+    columns = conf["parameters/ingestion.yml"]["ingestion"]["columns"]
+    assert columns == {"text": "text", "label": "label"}
 
 
 @pytest.mark.parametrize(
@@ -153,6 +231,12 @@ def test_a_name_that_is_taken(project):
         ),
         ("text,label\n好的呀,x\n坏的呀,y\n", {"label": "none"}, "'text', 'label'", "name one"),
         ("", {}, "empty", ""),
+        (
+            "text,label\n好的呀,x\n坏的呀,y\n",
+            {"text": "label", "label": "label"},
+            "both for the text and the label",
+            "'text', 'label'",
+        ),
     ],
 )
 def test_files_that_are_no_problem(project, content, options, found, remedy):

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import os
+import resource
 import runpy
 import shutil
+import statistics
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from wenliu.console import user_errors
 from wenliu.errors import UserError
-from wenliu.predict_command import problem_of, run
+from wenliu.predict_command import run
 
 _HELPER = Path(__file__).parent / "serving" / "tiny_problem.py"
 tiny_problem = runpy.run_path(str(_HELPER))["tiny_problem"]
 VERSION = "2026-11-01T00.00.00.000Z"
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch):
+    monkeypatch.delenv("KEDRO_ENV", raising=False)
 
 
 @pytest.fixture(scope="module")
@@ -24,9 +33,10 @@ def project(tiny_problem, tmp_path_factory):
     """A project with one verified bundle of the problem ``tiny``, of the environment tiny_env."""
     root = tmp_path_factory.mktemp("project")
     (root / "pyproject.toml").write_text('[tool.kedro]\npackage_name = "wenliu"\n')
-    for env, text in (("base", "problem: feedback_topics\n"), ("tiny_env", "problem: tiny\n")):
+    names = {"base": "feedback_topics", "tiny_env": "tiny", "untrained": "other"}
+    for env, name in names.items():
         (root / "conf" / env).mkdir(parents=True)
-        (root / "conf" / env / "globals.yml").write_text(text)
+        (root / "conf" / env / "globals.yml").write_text(f"problem: {name}\n")
     (root / "conf" / "local").mkdir()
     version = root / "data/07_model_output/tiny/bundle" / VERSION
     shutil.copytree(tiny_problem.bundle, version / "bundle")
@@ -56,7 +66,7 @@ def test_a_file_gets_a_file_beside_it(project, tmp_path, capsys):
     assert len(written.read_text("utf-8-sig").splitlines()) == 3
     printed = capsys.readouterr()
     assert printed.out == ""
-    assert "2 rows of column 'text'" in printed.err
+    assert f"2 rows of column 'text' -> {written}" in printed.err
 
 
 def test_an_empty_text_is_answered_with_a_warning(project, capsys):
@@ -71,7 +81,8 @@ def test_an_empty_text_is_answered_with_a_warning(project, capsys):
         ({"text": "a", "file": Path("b")}, "a file or --text"),
         ({"file": Path("nowhere.csv")}, "no such file"),
         ({"text": "a", "env": "unknown"}, "tiny_env"),
-        ({"text": "a"}, "no exported bundle yet"),
+        ({"text": "a"}, "Train one with `kedro run`, or"),
+        ({"text": "a", "env": "untrained"}, "`kedro run --env untrained`"),
         ({"text": "a", "env": "tiny_env", "bundle": "1999"}, VERSION),
     ],
 )
@@ -80,31 +91,79 @@ def test_what_cannot_be_done_says_what_can(project, given, found):
         run(**given, project=project)
 
 
-def test_the_problem_is_what_globals_say(project, monkeypatch):
-    monkeypatch.delenv("KEDRO_ENV", raising=False)
-    assert problem_of(project, None) == "feedback_topics"
-    assert problem_of(project, "tiny_env") == "tiny"
+def test_the_environment_may_come_from_outside(project, monkeypatch, capsys):
     monkeypatch.setenv("KEDRO_ENV", "tiny_env")
-    assert problem_of(project, None) == "tiny"
+    run(text="快递三天了还没到", project=project)
+    assert "tiny, version" in capsys.readouterr().err
 
 
-def test_from_any_directory_without_heavy_imports(project, tmp_path):
-    """Reliability of the promise: 1.5 s; loaded modules are what costs, so they are looked at."""
-    below = project / "conf" / "base"
+def wenliu(*arguments, cwd):
+    """The command as a user gives it, in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "wenliu", *arguments],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "src")},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+    )
+
+
+def test_no_heavy_imports(project):
     code = """
-import sys, time
-start = time.perf_counter()
+import sys
 from wenliu.predict_command import run
 run(text="快递三天了还没到", env="tiny_env")
 heavy = {"torch", "transformers", "kedro", "mlflow", "pandas", "pyarrow", "sklearn", "scipy"}
-print(sorted(heavy & set(sys.modules)), time.perf_counter() - start, file=sys.stderr)
+print(sorted(heavy & set(sys.modules)))
 """
     env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "src")}
-    env.pop("KEDRO_ENV", None)
+    below = project / "conf" / "base"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=below, env=env, capture_output=True, text=True, check=True
     )
-    assert len(done.stdout.splitlines()) == 3
-    modules, seconds = done.stderr.splitlines()[-1].rsplit(" ", 1)
-    assert modules == "[]"
-    assert float(seconds) < 5  # 0.4 s on a quiet machine
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_first_answer_comes_within_a_second_and_a_half(tiny_problem, tmp_path):
+    """The whole process, from a directory that has nothing to do with the project.
+
+    Where other tests keep the machine busy, the wall clock tells about them; then the processor
+    time of the process counts, which is what the command itself costs.
+    """
+    seconds = []
+    for _ in range(3):
+        before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+        done = wenliu(
+            "predict",
+            "--text",
+            "快递三天了还没到",
+            "--bundle",
+            str(tiny_problem.bundle),
+            cwd=tmp_path,
+        )
+        wall = time.perf_counter() - start
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        assert done.returncode == 0, done.stderr
+        assert len(done.stdout.splitlines()) == 3
+        spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        seconds.append(min(wall, spent))
+    assert statistics.median(seconds) <= 1.5, seconds
+
+
+def test_the_traceback_goes_to_the_log_file(project):
+    broken = project / "broken.csv"
+    broken.write_text("text,label\n甲,1\n乙\n", "utf-8")
+    done = wenliu("new", "shop", "--from", str(broken), cwd=project)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    log = project / "logs" / "wenliu.log"
+    assert f"traceback: {log}" in done.stderr
+    assert "Traceback (most recent call last)" in log.read_text("utf-8")
+
+
+def test_a_project_that_cannot_be_written_to_hides_no_error(tmp_path, capsys):
+    (tmp_path / "logs").write_text("a file in the way")
+    with pytest.raises(SystemExit), user_errors(tmp_path / "logs" / "wenliu.log"):
+        raise ZeroDivisionError("our own mistake")
+    assert capsys.readouterr().err.strip() == "Error: our own mistake"

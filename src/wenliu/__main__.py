@@ -26,16 +26,28 @@ def main() -> None:
 )  # fmt: skip
 @click.option("--text", help="Column of the text, if the guess is wrong.")
 @click.option("--label", help="Column of the label, if the guess is wrong.")
+@click.option("--sheet", help="Of a workbook: name or position from 0, if the guess is wrong.")
 @click.option("--force", is_flag=True, help="Replace conf/NAME if it is there.")
 def new(
-    name: str, sources: tuple[Path, ...], text: str | None, label: str | None, force: bool
+    name: str,
+    sources: tuple[Path, ...],
+    text: str | None,
+    label: str | None,
+    sheet: str | None,
+    force: bool,
 ) -> None:
     """Make a problem from your own labelled file; then: kedro run --env NAME."""
-    from wenliu.console import user_errors
-    from wenliu.new_problem import create
+    from wenliu.console import LOG_FILE, user_errors
 
     with user_errors():
-        click.echo(create(name, list(sources), find_project(), text=text, label=label, force=force))
+        project = find_project()
+    with user_errors(project / LOG_FILE):
+        from wenliu.new_problem import create
+
+        told = create(
+            name, list(sources), project, text=text, label=label, sheet=sheet, force=force
+        )
+        click.echo(told)
 
 
 @main.command()
@@ -58,10 +70,13 @@ def predict(
     bundle: str | None,
 ) -> None:
     """Label a FILE, or one --text."""
-    from wenliu.console import user_errors
-    from wenliu.predict_command import run
+    from wenliu.console import LOG_FILE, user_errors
 
     with user_errors():
+        project = find_project()
+    with user_errors(project / LOG_FILE):
+        from wenliu.predict_command import run
+
         run(
             file=file,
             output=output,
@@ -69,7 +84,7 @@ def predict(
             column=column,
             env=env,
             bundle=bundle,
-            project=find_project(),
+            project=project,
         )
 
 

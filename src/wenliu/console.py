@@ -8,12 +8,15 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 from wenliu.errors import UserError
 
 #: Everything is here, tracebacks included; the terminal gets what a person needs.
 LOG_FILE = Path("logs/wenliu.log")
+#: Of a message that is not ours.
+_LINES = 5
 
 
 def configure_logging(project: Path) -> Path:
@@ -83,13 +86,23 @@ def user_errors(log_file: Path | None = None) -> Iterator[None]:
         raise
     except Exception as error:
         logging.getLogger("wenliu").debug("", exc_info=error)
-        if log_file is not None:
-            with log_file.open("a", encoding="utf-8") as file:
-                traceback.print_exception(error, file=file)
+        logged = log_file is not None and _log(log_file, error)
         print(f"\n{explain(error)}", file=sys.stderr)
-        if log_file is not None:
+        if logged:
             print(f"  traceback: {log_file}", file=sys.stderr)
         raise SystemExit(1) from None
+
+
+def _log(path: Path, error: Exception) -> bool:
+    """Appends the traceback; a project that cannot be written to must not hide the error."""
+    try:
+        path.parent.mkdir(exist_ok=True)
+        with path.open("a", encoding="utf-8", errors="backslashreplace") as file:
+            print(f"{datetime.now():%Y-%m-%d %H:%M:%S} {' '.join(sys.argv)}", file=file)
+            traceback.print_exception(error, file=file)
+    except OSError:
+        return False
+    return True
 
 
 def explain(error: BaseException) -> str:
@@ -99,5 +112,6 @@ def explain(error: BaseException) -> str:
         if isinstance(found, UserError):
             return f"Error: {found}"
         found = found.__cause__ or found.__context__
-    first_line = (str(error).strip().splitlines() or [""])[0]
-    return f"Error ({type(error).__name__}): {first_line}"
+    # Kedro, YAML and MLflow explain themselves in a few lines, with the place of the mistake.
+    lines = [line for line in str(error).strip().splitlines() if line.strip()][:_LINES]
+    return "\n".join([f"Error: {lines[0] if lines else type(error).__name__}", *lines[1:]])

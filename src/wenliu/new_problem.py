@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from wenliu.display import shorten
+from wenliu.environments import BASE, GLOBALS, NOT_PROBLEMS, problem_name
 from wenliu.errors import UserError
 from wenliu.pipelines.ingestion.labels import LabelReader, read_label_names
 from wenliu.pipelines.ingestion.splits import splits_of_files
+from wenliu.problem_files import look_at, sheet_of_all
 from wenliu.problem_summary import Problem, describe
-from wenliu.readers import ROLES, Sniffed, sniff
+from wenliu.readers import ROLES, Sniffed
 from wenliu.readers.guessing import MAX_LABELS
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
@@ -29,6 +31,7 @@ def create(
     project: Path,
     text: str | None = None,
     label: str | None = None,
+    sheet: str | None = None,
     force: bool = False,
 ) -> str:
     """Writes ``conf/<name>/`` for labelled files that stay where they are.
@@ -40,6 +43,7 @@ def create(
         project: Root of the project.
         text: Column of the text, by name or position, if the guess is wrong.
         label: The same for the label.
+        sheet: Of a workbook; default: the first one with a column of texts and one of labels.
         force: Whether an existing ``conf/<name>/`` is written over.
 
     Returns:
@@ -53,9 +57,7 @@ def create(
     files = _files(sources)
     names_file = _names_file(files)
     data = [path for path in files if path != names_file]
-    sniffed = [sniff(path, columns={"text": text, "label": label}) for path in data]
-    for found in sniffed:
-        _require(found)
+    sniffed = [look_at(path, {"text": text, "label": label}, sheet) for path in data]
     splits, _ = splits_of_files([path.name for path in data], {})
     names = read_label_names(files, names_file.name)[0] if names_file else None
     reader = LabelReader(names)
@@ -71,10 +73,11 @@ def create(
         without_label += found.blank_labels
     problem = Problem(files, names_file, sniffed, labels, without_label, splits)
     _check_labels(problem)
+    parameters = _parameters(problem)
     written = {
         "globals.yml": f"problem: {name}\n",
         "catalog.yml": _catalog(files, project),
-        "parameters/ingestion.yml": _parameters(problem),
+        "parameters/ingestion.yml": parameters,
     }
     for path, content in written.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
@@ -83,14 +86,24 @@ def create(
 
 
 def _new_folder(name: str, project: Path, force: bool) -> Path:
-    if not _NAME.fullmatch(name) or name in ("base", "local"):
+    if not _NAME.fullmatch(name) or name.lower() in NOT_PROBLEMS:
         raise UserError(
             f"A problem cannot be called {name!r}.",
             where="wenliu new NAME",
             remedy="take a letter, then letters, digits and underscores; not base or local",
         )
-    folder = project / "conf" / name
-    taken = {path.name.lower() for path in (project / "conf").glob("*")}
+    conf = project / "conf"
+    folder = conf / name
+    # What runs make is kept by the problem's name, whatever its environment is called.
+    for path in sorted(conf.glob(f"*/{GLOBALS}")):
+        if path.parent != folder and (problem_name(path) or "").lower() == name.lower():
+            bundled = path.parent.name == BASE
+            raise UserError(
+                f"There is a problem {name!r} already" + (", the bundled one." if bundled else "."),
+                where=str(path),
+                remedy="take another name",
+            )
+    taken = {path.name.lower() for path in conf.glob("*")}
     if name.lower() in taken and not (force and folder.is_dir()):
         raise UserError(
             f"There is a problem {name!r} already.",
@@ -143,16 +156,6 @@ def _names_file(files: Sequence[Path]) -> Path | None:
     return None
 
 
-def _require(found: Sniffed) -> None:
-    for role in ("text", "label"):
-        if found.roles[role] is None:
-            raise UserError(
-                f"No {role} column was found: {found.reasons[role]}.",
-                where=f"{found.path}, columns {', '.join(map(repr, found.columns))}",
-                remedy=f"say which it is with --{role} COLUMN",
-            )
-
-
 def _check_labels(problem: Problem) -> None:
     found = problem.sniffed[0]
     where = f"{found.path}, column {found.roles['label']!r}"
@@ -196,6 +199,8 @@ def _parameters(problem: Problem) -> str:
     quoting = {each.quoting for each in options if each.format in ("csv", "tsv")}
     if len(quoting) == 1:
         values["quoting"] = quoting.pop()
+    if (sheet := sheet_of_all(problem.sniffed)) is not None:
+        values["sheet"] = sheet
     headers = {each.header for each in options if each.format in ("csv", "tsv", "xlsx")}
     if len(headers) == 1:
         values["header"] = headers.pop()

@@ -6,14 +6,21 @@ that Kedro has validated before any node runs. A field nobody declared is an err
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 Split = Literal["train", "validation", "test"]
 Policy = Literal["drop", "keep", "fail"]
 Masking = Literal["mask", "drop", "keep"]
-Switch = Literal["auto", "on", "off"]
+
+
+def _unread_yaml(value: Any) -> Any:
+    """YAML has read a bare ``on`` or ``off`` (``yes``, ``no``) as a boolean."""
+    return {True: "on", False: "off"}[value] if isinstance(value, bool) else value
+
+
+Switch = Annotated[Literal["auto", "on", "off"], BeforeValidator(_unread_yaml)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -33,6 +40,15 @@ class ScratchParams(Params):
     max_positions: int = Field(512, ge=8)
     dropout: float = Field(0.1, ge=0, lt=1)
     min_count: int = Field(2, ge=1, description="Rarer characters of training are [UNK].")
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> Self:
+        if self.hidden_size % self.heads:
+            raise ValueError(
+                f"hidden_size {self.hidden_size} cannot be shared by {self.heads} heads: "
+                "heads must divide hidden_size"
+            )
+        return self
 
 
 class ModelParams(Params):
@@ -136,7 +152,9 @@ class SegmentationParams(Params):
 class TokenizationParams(Params):
     """``tokenization.yml``."""
 
-    max_length: Literal["auto"] | int = "auto"
+    max_length: Literal["auto"] | Annotated[int, Field(ge=3)] = Field(
+        "auto", description="In tokens; [CLS] and [SEP] are two of them."
+    )
     coverage: float = Field(0.99, gt=0, le=1, description="Of training rows, for ``auto``.")
     truncation: Literal["head", "tail", "head_tail"] = "head"
 

@@ -6,7 +6,6 @@ second from any directory.
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 
 #: Labels shown for one text.
 TOP = 3
-_NOT_PROBLEMS = ("base", "local")
 
 
 def run(
@@ -44,6 +42,7 @@ def run(
     Raises:
         UserError: When input, bundle or environment cannot be used.
     """
+    from wenliu.environments import NOT_PROBLEMS, environment, problem_of
     from wenliu.project import find_project
     from wenliu.serving.locate import locate_bundle
 
@@ -55,7 +54,9 @@ def run(
     if file is not None and not file.is_file():
         raise UserError("There is no such file.", where=str(file))
     project = project or find_project()
-    folder, which = locate_bundle(project, problem_of(project, env), bundle)
+    env = environment(env)
+    train = "kedro run" if env in NOT_PROBLEMS else f"kedro run --env {env}"
+    folder, which = locate_bundle(project, problem_of(project, env), bundle, train=train)
 
     from wenliu.serving.bundle import Bundle
 
@@ -70,32 +71,6 @@ def run(
     target = output or default_target(file)
     report = predict_file(loaded, file, target, text_column=column)
     print(describe(report), file=sys.stderr)
-
-
-def problem_of(project: Path, env: str | None) -> str:
-    """The problem's name in ``conf/<env>/globals.yml``, else that of ``conf/base``.
-
-    Raises:
-        UserError: When there is no such environment, naming those there are.
-    """
-    import yaml
-
-    conf = project / "conf"
-    env = env or os.environ.get("KEDRO_ENV") or "local"
-    if env != "local" and not (conf / env).is_dir():
-        known = sorted(p.name for p in conf.iterdir() if p.is_dir() and p.name not in _NOT_PROBLEMS)
-        raise UserError(
-            f"There is no environment {env!r}.",
-            where=str(conf),
-            remedy=f"Known ones: {', '.join(known) or 'none besides the bundled problem'}.",
-        )
-    problem = "feedback_topics"
-    for folder in ("base", env):
-        path = conf / folder / "globals.yml"
-        if path.is_file():
-            settings = yaml.safe_load(path.read_text("utf-8")) or {}
-            problem = str(settings.get("problem", problem))
-    return problem
 
 
 def _print_answer(bundle: Bundle, text: str) -> None:

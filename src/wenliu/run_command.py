@@ -13,6 +13,7 @@ from kedro.framework.cli.project import run as kedro_run
 from kedro.utils import find_kedro_project
 
 from wenliu.console import configure_logging, user_errors
+from wenliu.environments import check_environment
 from wenliu.errors import UserError
 from wenliu.pipeline_registry import register_pipelines
 
@@ -34,24 +35,6 @@ def _leave(signum: int, frame: object) -> None:
     raise SystemExit(128 + signum)
 
 
-def check_environment(env: str | None, conf: Path) -> None:
-    """Refuses an environment that does not exist.
-
-    Raises:
-        UserError: Listing the known ones.
-    """
-    if env is None or (conf / env).is_dir():
-        return
-    known = problems(conf)
-    near = get_close_matches(env, known, n=1)
-    raise UserError(
-        f"There is no problem '{env}'.",
-        where=str(conf),
-        remedy=(f"did you mean '{near[0]}'? " if near else "")
-        + f"known: {', '.join(known) or 'none'}; make one with: wenliu new {env} --from FILE",
-    )
-
-
 def check_pipelines(names: Iterable[str]) -> None:
     """Refuses a pipeline that does not exist.
 
@@ -68,11 +51,6 @@ def check_pipelines(names: Iterable[str]) -> None:
                 remedy=(f"did you mean '{near[0]}'? " if near else "")
                 + f"known: {', '.join(known)}",
             )
-
-
-def problems(conf: Path) -> list[str]:
-    """The environments that are problems: those with their own ``globals.yml``."""
-    return sorted(p.parent.name for p in conf.glob("*/globals.yml") if p.parent.name != "base")
 
 
 run = click.Command(

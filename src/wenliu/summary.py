@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from textwrap import wrap
@@ -63,6 +65,12 @@ def _rows(reports: _Reports, catalog: CatalogProtocol) -> Iterator[tuple[str, st
         yield "read", f"{read}, {ingestion['quarantined']:,} in quarantine"
         for source in _worst(ingestion):
             yield "", source
+    if cleaning := reports["cleaning_report"]:
+        rules = {name: rule["rows"] for name, rule in cleaning["rules"].items() if rule["rows"]}
+        most = sorted(rules.items(), key=lambda item: -item[1])[:4]
+        yield "cleaned", ", ".join(f"{name} {rows:,} rows" for name, rows in most) or "nothing"
+    if (splitting := reports["splitting_report"]) and not reports["audit_report"]:
+        yield "splits", ", ".join(f"{name} {n:,}" for name, n in splitting["splits"].items() if n)
     if audit := reports["audit_report"]:
         sides = ", ".join(
             f"{name} {side['rows']:,}" for name, side in audit["splits"].items() if side["rows"]
@@ -164,15 +172,23 @@ def _places(reports: _Reports, catalog: CatalogProtocol) -> Iterator[tuple[str, 
 
 def _next(made: set[str], reports: _Reports, env: str | None) -> list[str]:
     chosen = f" --env {env}" if env else ""
+    ours, kedro = _command("wenliu"), _command("kedro")
     if "bundle" in made:
         return [
-            f'wenliu predict --text "收到了，就是包装有点破"{chosen}',
-            "wenliu new my_problem --from labelled.xlsx   then: kedro run --env my_problem",
+            f'{ours} predict --text "收到了，就是包装有点破"{chosen}',
+            f"{ours} new my_problem --from labelled.xlsx   then: {kedro} run --env my_problem",
             "make ui   (compare runs)   or   make viz   (look at the DAG)",
         ]
     if "inference_report" in made:
-        return [f"open {reports['inference_report']['output']}"]
-    return [f"kedro run{chosen}"]
+        return [f"look at {reports['inference_report']['output']}"]
+    return [f"{kedro} run{chosen}   (all stages)"]
+
+
+def _command(name: str) -> str:
+    """The command as it can be typed here: by its path where no environment is active."""
+    if shutil.which(name):
+        return name
+    return _short(Path(sys.executable).parent / name)
 
 
 def _problem(catalog: CatalogProtocol) -> str:

@@ -67,7 +67,11 @@ def test_out_of_fold_probabilities_have_not_seen_their_row():
     documents = [f"{'好' if i % 2 else '坏'}评第{i}条" for i in range(40)]
     labels = np.arange(40) % 2
     labels[7] = 0  # one label is wrong: a model that has seen the row would know it by its number
-    probabilities = out_of_fold("character", documents, labels, 2, folds=5, seed=0)
+    done = []
+    probabilities = out_of_fold(
+        "character", documents, labels, 2, folds=5, seed=0, on_fold=lambda: done.append(1)
+    )
+    assert len(done) == 5
     assert probabilities[7, 1] > 0.6
     assert np.allclose(probabilities.sum(axis=1), 1)
 

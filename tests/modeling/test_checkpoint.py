@@ -59,6 +59,30 @@ def test_a_folder_absolute_and_relative(tmp_path, monkeypatch):
     assert resolve("./checkpoint") == folder
 
 
+def test_a_folder_of_the_project_from_anywhere_else(tmp_path, monkeypatch):
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "pyproject.toml").write_text('[tool.kedro]\npackage_name = "wenliu"\n', "utf-8")
+    folder = folder_with(project)
+    (project / "notebooks").mkdir()
+    monkeypatch.chdir(project / "notebooks")
+    assert resolve("checkpoint") == folder
+
+
+def test_without_a_project_the_working_directory_counts(tmp_path, monkeypatch):
+    from wenliu.modeling import checkpoint
+
+    def find_project():
+        raise UserError("There is no Wenliu project here.")
+
+    monkeypatch.setattr(checkpoint, "find_project", find_project)
+    monkeypatch.chdir(tmp_path)
+    folder = folder_with(tmp_path)
+    assert resolve("checkpoint") == folder
+    with pytest.raises(UserError, match="neither a folder"):
+        resolve("no/such/folder")
+
+
 @pytest.mark.parametrize("name", ["/no/such/folder", "./nothing", "a/b/c", "..", "model.bin"])
 def test_neither_folder_nor_hub_id(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -156,7 +180,6 @@ def test_a_server_that_never_answers(cache, monkeypatch):
     assert time.monotonic() - begun < 10
 
 
-@pytest.mark.slow
 def test_a_fresh_process_gives_up_within_30_seconds(tmp_path):
     program = (
         "from types import SimpleNamespace as N\n"

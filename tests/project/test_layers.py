@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[2] / "src" / "wenliu"
-FOUNDATION = {"errors", "frames", "progress"}
+FOUNDATION = {"disk", "errors", "frames", "progress", "project"}
 MAY_IMPORT = {
     "text": set(),
     "metrics": set(),

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import http.server
 import os
 import re
 import shutil
+import signal
+import socket
+import sqlite3
 import subprocess
 import sys
 import threading
+import time
+import urllib.request
 
 import pytest
 
@@ -101,4 +107,43 @@ def test_kedro_viz_shows_the_stages_with_their_layers(site, tmp_path):
         assert re.search(rf">\s*{layer}\s*<", dom, re.IGNORECASE), layer
     picture = tmp_path / "viz.png"
     browse(site, tmp_path, f"--screenshot={picture}")
+    assert distinct_colours(picture) > 50
+
+
+@pytest.fixture
+def mlflow_page(finished_run):
+    """MLflow's own page over the finished run's database."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = subprocess.Popen(
+        [
+            sys.executable, "-m", "mlflow", "ui", "--port", str(port),
+            "--backend-store-uri", f"sqlite:///{finished_run / 'mlflow.db'}",
+        ],
+        cwd=finished_run,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )  # fmt: skip
+    url = f"http://127.0.0.1:{port}/"
+    try:
+        for _ in range(120):
+            with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}health", timeout=2):
+                break
+            time.sleep(0.5)
+        yield url
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(timeout=30)
+
+
+def test_mlflow_shows_the_run_and_a_plot_in_chinese(mlflow_page, finished_run, tmp_path):
+    with sqlite3.connect(finished_run / "mlflow.db") as database:
+        [(run, experiment)] = database.execute("select run_uuid, experiment_id from runs")
+    page = f"{mlflow_page}#/experiments/{experiment}/runs/{run}/artifacts/keywords_plot.svg"
+    dom = browse(page, tmp_path, "--dump-dom")
+    assert "feedback_topics" in dom and "keywords_plot.svg" in dom
+    picture = tmp_path / "mlflow.png"
+    browse(page, tmp_path, f"--screenshot={picture}")
     assert distinct_colours(picture) > 50

@@ -228,6 +228,15 @@ def test_the_column_is_found_or_named(bundle, tmp_path):
         predict_file(bundle, source, tmp_path / "out.csv", text_column="text")
 
 
+def test_short_texts_in_the_only_column_are_predicted(bundle, tmp_path):
+    source = tmp_path / "in.csv"
+    for content in ("text\ngood\nbad\n", "words\n12\n7\n", "id,text\n1,ok\n2,no\n"):
+        source.write_text(content, "utf-8")
+        report = predict_file(bundle, source, tmp_path / "out.csv")
+        assert report["text_column"] in ("text", "words", "0")
+        assert report["predicted"] == report["rows"] >= 2
+
+
 def test_outputs_that_cannot_be_are_refused(bundle, tmp_path):
     source = write_inputs(tmp_path, "csv")
     for target in (source, tmp_path / "out.doc", tmp_path / "nowhere" / "out.csv"):

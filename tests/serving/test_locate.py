@@ -78,5 +78,9 @@ def test_what_is_not_there_names_what_is(project, wanted):
 
 
 def test_without_any_bundle_the_command_that_makes_one(tmp_path):
-    with pytest.raises(UserError, match="kedro run --env hotel_reviews"):
+    with pytest.raises(UserError, match="`kedro run --env hotel`"):
+        locate_bundle(tmp_path, "hotel_reviews", train="kedro run --env hotel")
+    # The problem's name is not its environment's, so without a command none is made up.
+    with pytest.raises(UserError, match="the same `kedro run`") as error:
         locate_bundle(tmp_path, "hotel_reviews")
+    assert "--env" not in error.value.remedy

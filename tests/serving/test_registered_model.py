@@ -160,6 +160,7 @@ def test_only_the_runtime_layers_travel(registry):
     [code] = Path(folder).rglob("code/wenliu")
     assert {p.name for p in code.iterdir() if p.suffix != ".pyc"} - {"__pycache__"} == {
         "__init__.py",
+        "disk.py",
         "errors.py",
         "frames.py",
         "progress.py",

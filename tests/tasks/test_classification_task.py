@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 import pytest
 
 from wenliu.errors import UserError
+from wenliu.params import ModelParams
 from wenliu.tasks import get_task
 
 LABELS = ["物流", "质量", "售后"]
@@ -33,11 +36,16 @@ def test_no_rows_no_predictions():
 
 def test_metrics_are_those_of_the_argmax():
     logits = np.eye(3)[[0, 1, 2, 0]]
-    metrics = get_task("classification").metrics([0, 1, 2, 2], logits, LABELS)
+    metrics = get_task("classification").metrics([0, 1, 2, 2], logits, 3)
     assert metrics["accuracy"] == 0.75
-    assert get_task("classification").metric in metrics
+    assert metrics["macro_f1"] == pytest.approx((2 / 3 + 1 + 2 / 3) / 3)
 
 
-def test_a_label_stands_at_no_character():
-    row = {"text": "退款", "label": "售后"}
-    assert get_task("classification").move_annotations(row, edits=None) == row
+@pytest.mark.parametrize("name", get_args(ModelParams.model_fields["task"].annotation))
+def test_every_task_of_the_parameters_exists_with_its_head_and_loss(name):
+    from wenliu.modeling.network import HEADS
+    from wenliu.training.optimization import LOSSES
+
+    task = get_task(name)
+    assert task.name == name
+    assert task.head in HEADS and task.loss in LOSSES

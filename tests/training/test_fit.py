@@ -11,12 +11,21 @@ from torch.nn.functional import cross_entropy
 from wenliu.errors import UserError
 from wenliu.modeling.doctor import examine
 from wenliu.modeling.network import build_model, load_model
+from wenliu.tasks import SingleLabelClassification
+from wenliu.training import fit as loop
 from wenliu.training.batches import Rows, collate
-from wenliu.training.fit import FitSettings, fit
+from wenliu.training.fit import fit
 from wenliu.training.optimization import balanced_weights, build_optimizer, linear_schedule
 from wenliu.training.prediction import predict_logits
+from wenliu.training.settings import FitSettings
 
-SETTINGS = FitSettings(epochs=4, batch_size=8, learning_rate=3e-3, seed=5, patience=10)
+SETTINGS = FitSettings(
+    epochs=4, batch_size=8, accumulation=1, learning_rate=3e-3, layer_decay=1.0, weight_decay=0.01,
+    warmup=0.1, max_gradient_norm=1.0, class_weights="none", label_smoothing=0.0,
+    token_dropout=0.0, precision="fp32", metric="macro_f1", patience=10, evaluations_per_epoch=1,
+    seed=5,
+)  # fmt: skip
+TASK = SingleLabelClassification()
 CPU = torch.device("cpu")
 
 
@@ -26,7 +35,7 @@ def make_model(seed=1, dropout=0.1):
     )
     params = SimpleNamespace(checkpoint="scratch", revision=None, seed=seed, scratch=size)
     profile = examine(None, params)
-    return build_model(profile, labels=["a", "b"], vocab_size=40, params=params)
+    return build_model(profile, head=TASK.head, labels=["a", "b"], vocab_size=40, params=params)
 
 
 def make_rows(n, seed=0):
@@ -45,9 +54,9 @@ def make_rows(n, seed=0):
 TRAINING, VALIDATION = make_rows(96), make_rows(40, 1)
 
 
-def run(tmp_path, name="run", training=TRAINING, **changes):
+def run(tmp_path, name="run", training=TRAINING, task=TASK, **changes):
     settings = replace(SETTINGS, **changes)
-    return fit(make_model(), training, VALIDATION, settings, tmp_path / name, CPU)
+    return fit(make_model(), task, training, VALIDATION, settings, tmp_path / name, CPU)
 
 
 def without_clock(history):
@@ -96,7 +105,7 @@ def test_accumulation_is_the_gradient_of_all_rows_at_once(tmp_path):
             SETTINGS, batch_size=size, accumulation=accumulation, class_weights="balanced", epochs=3
         )
         model = make_model(dropout=0.0)
-        fit(model, TRAINING, VALIDATION, settings, tmp_path / name, CPU)
+        fit(model, TASK, TRAINING, VALIDATION, settings, tmp_path / name, CPU)
         results.append(model.state_dict())
     for name, tensor in results[0].items():
         assert torch.allclose(tensor, results[1][name], atol=1e-4), name
@@ -113,6 +122,62 @@ def test_several_evaluations_an_epoch_and_other_metrics(tmp_path):
     losses = [row["loss"] for row in result.history if row["split"] == "validation"]
     assert len(losses) == 6
     assert result.best_score == min(losses)
+
+
+def test_the_tasks_metrics_choose_the_best_model(tmp_path):
+    class FirstIsBest(SingleLabelClassification):
+        def __init__(self):
+            self.evaluations = 0
+
+        def metrics(self, gold, outputs, n_labels):
+            self.evaluations += 1
+            return {**super().metrics(gold, outputs, n_labels), "macro_f1": 1 / self.evaluations}
+
+    result = run(tmp_path, task=FirstIsBest())
+    assert (result.best_score, result.best_epoch) == (1.0, 1.0)
+    by_accuracy = run(tmp_path, "accuracy", task=FirstIsBest(), epochs=12, metric="accuracy")
+    assert by_accuracy.best_epoch > 1
+
+
+def test_the_tasks_loss_is_minimised(tmp_path, monkeypatch):
+    class Indifferent(SingleLabelClassification):
+        loss = "nothing"
+
+    def nothing(logits, gold, reduction="mean", **_):
+        return logits.sum() * 0
+
+    monkeypatch.setitem(loop.LOSSES, "nothing", nothing)
+    result = run(tmp_path, task=Indifferent(), epochs=1)
+    assert {row["loss"] for row in result.history} == {0.0}
+
+
+def test_the_bar_shows_the_loss_from_the_second_step_on(tmp_path, monkeypatch):
+    shown, steps = [""], []
+
+    class Bar:
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def update(self, rows):
+            steps.append((rows, shown[-1]))
+
+        def set_postfix_str(self, text, refresh):
+            assert not refresh
+            shown.append(text)
+
+    def bar(total, description):
+        assert total == 2 * len(TRAINING)
+        return Bar()
+
+    monkeypatch.setattr(loop, "progress_bar", bar)
+    run(tmp_path, epochs=2)
+    assert sum(rows for rows, _ in steps) == 2 * len(TRAINING)
+    assert steps[0][1] == ""  # a loss is read one step late
+    assert all(text.startswith("loss 0.") and "macro" not in text for _, text in steps[1:12])
+    assert all("loss 0." in text and "macro_f1 0." in text for _, text in steps[12:])
 
 
 def test_nan_stops_with_a_remedy(tmp_path):

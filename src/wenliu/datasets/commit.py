@@ -17,6 +17,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from wenliu.disk import fsync, sha256_of, write_atomically
+
 MARKER = "COMPLETE.json"
 
 
@@ -113,30 +115,6 @@ def content_hash(files: dict[str, dict[str, Any]]) -> str:
     """One hash of the names and contents of a version's files."""
     lines = "\n".join(f"{name} {entry['sha256']}" for name, entry in sorted(files.items()))
     return hashlib.sha256(lines.encode()).hexdigest()
-
-
-def sha256_of(path: Path) -> str:
-    """Checksum of a file, as hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def write_atomically(path: Path, content: str | bytes) -> None:
-    """Replaces ``path`` by ``content`` in one step that survives a crash."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
-    fsync(beside)
-    beside.replace(path)
-    fsync(path.parent)
-
-
-def fsync(path: Path) -> None:
-    """Forces a file, or the entries of a folder, onto the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _fsync_tree(folder: Path) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 #: What of this package travels with a registered model.
 RUNTIME_PARTS = (
     "__init__.py",
+    "disk.py",
     "errors.py",
     "frames.py",
     "progress.py",

@@ -92,7 +92,8 @@ class TrackingHook:
             # Names of files make no tags: MLflow refuses brackets and the like in keys.
             checksums = raw_checksums(data)
             self._tag("data.sha256", digest(checksums))
-            self._client.log_dict(self._run_id, checksums, "raw_files.json")
+            if self._run_id is not None:
+                self._client.log_dict(self._run_id, checksums, "raw_files.json")
         elif isinstance(dataset, VersionedDataset):
             self._tag(f"kedro.version.{dataset_name}", dataset.resolve_load_version())
 

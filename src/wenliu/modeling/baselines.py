@@ -7,13 +7,11 @@ which of 3, 10 and 30 did best on ChnSentiCorp's validation rows.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-
-from wenliu.progress import progress_bar
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -96,11 +94,12 @@ def out_of_fold(
     *,
     folds: int = 5,
     seed: int = 0,
+    on_fold: Callable[[], object] = lambda: None,
 ) -> NDArray[np.float64]:
     """Probabilities of every document by a baseline that has not learned from it.
 
     The vocabulary and the document frequencies are counted once over all documents: they know
-    no labels. Equal documents share a fold.
+    no labels. Equal documents share a fold. ``on_fold`` is called after each.
 
     Returns:
         ``(documents, n_labels)``.
@@ -108,14 +107,12 @@ def out_of_fold(
     features = Baseline(kind, n_labels).count(documents)
     fold_of = assign_folds(documents, labels, folds, seed)
     probabilities = np.zeros((len(documents), n_labels))
-    used = np.unique(fold_of)
-    with progress_bar(len(used), "baseline out of fold", "fold") as bar:
-        for fold in used:
-            held = fold_of == fold
-            learned = ~held if (~held).any() else held  # a single document has no other
-            classifier = _Classifier(n_labels).fit(features[learned], labels[learned])
-            probabilities[held] = classifier.probabilities(features[held])
-            bar.update()
+    for fold in np.unique(fold_of):
+        held = fold_of == fold
+        learned = ~held if (~held).any() else held  # a single document has no other
+        classifier = _Classifier(n_labels).fit(features[learned], labels[learned])
+        probabilities[held] = classifier.probabilities(features[held])
+        on_fold()
     return probabilities
 
 

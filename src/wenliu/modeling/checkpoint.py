@@ -6,6 +6,7 @@ code of its own is refused.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -15,6 +16,7 @@ from pathlib import Path
 from wenliu.errors import UserError
 from wenliu.modeling.choices import CheckpointChoice
 from wenliu.modeling.hub import check_weights, download
+from wenliu.project import find_project
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 #: Keys of ``config.json`` by which transformers fetches or runs foreign code.
@@ -87,18 +89,12 @@ def check_folder(folder: Path, name: str) -> None:
 
 def _find_folder(name: str) -> Path | None:
     path = Path(name).expanduser()
-    for base in (Path.cwd(), _project_root()):
-        if base is not None and (base / path).is_dir():
+    bases = [Path.cwd()]
+    with contextlib.suppress(UserError):  # outside of any project there is this one base
+        bases.append(find_project())
+    for base in bases:
+        if (base / path).is_dir():
             return Path(os.path.abspath(base / path))  # noqa: PTH100 - keeps links as they are
-    return None
-
-
-def _project_root() -> Path | None:
-    """The nearest folder above this file or the working directory with a ``pyproject.toml``."""
-    for start in (Path.cwd(), Path(__file__)):
-        for folder in (start, *start.parents):
-            if (folder / "pyproject.toml").is_file():
-                return folder
     return None
 
 

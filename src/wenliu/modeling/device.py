@@ -17,7 +17,7 @@ def find_device(wanted: str) -> torch.device:
     """The device of that name; ``auto`` prefers CUDA, then Apple's MPS, then the CPU.
 
     Raises:
-        UserError: If the device asked for is not there.
+        UserError: If the device asked for is not there, naming those that are.
     """
     if wanted == "auto":
         if torch.cuda.is_available():
@@ -29,9 +29,10 @@ def find_device(wanted: str) -> torch.device:
     )
     if missing:
         raise UserError(
-            f"The device {wanted!r} is not available to torch {torch.__version__}.",
+            f"The device {wanted!r} is not available to torch {torch.__version__}, which has "
+            f"{', '.join(_available())}.",
             where="parameter model.device",
-            remedy="Use auto or cpu, or install a torch build for this device.",
+            remedy="Use auto or one of those, or install a torch build for this device.",
         )
     return device
 
@@ -57,6 +58,15 @@ def cpu_multiplies_bf16() -> bool:
     """Whether this processor has AVX512-BF16 or AMX instructions that torch uses."""
     capabilities = torch.backends.cpu.get_cpu_capability()
     return capabilities == "AVX512" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
+def _available() -> list[str]:
+    names = ["cpu"]
+    if torch.backends.mps.is_available():
+        names.append("mps")
+    if torch.cuda.is_available():
+        names += [f"cuda:{number}" for number in range(torch.cuda.device_count())]
+    return names
 
 
 def _has_cuda(device: torch.device) -> bool:

@@ -15,10 +15,14 @@ from transformers.utils import logging as transformers_logging
 from wenliu.errors import UserError
 from wenliu.modeling.choices import ModelChoice, ScratchSize
 
+#: A task's head by its name.
+HEADS: dict[str, type[BertForSequenceClassification]] = {"sequence": BertForSequenceClassification}
+
 
 def build_model(
     profile: Mapping[str, Any],
     *,
+    head: str,
     labels: Sequence[str],
     vocab_size: int,
     params: ModelChoice,
@@ -27,6 +31,7 @@ def build_model(
 
     Args:
         profile: The doctor's ``checkpoint_profile``; without a path the weights are random.
+        head: The task's, a key of ``HEADS``.
         labels: Label names in the order of their ids; they are written into ``config.json``.
         vocab_size: Tokens of the tokenizer.
         params: Seed (set before the new weights are drawn) and size of a scratch model.
@@ -35,13 +40,13 @@ def build_model(
         UserError: If weights are missing in the checkpoint or its vocabulary does not fit.
     """
     names = dict(enumerate(labels))
-    head = {"id2label": names, "label2id": {name: i for i, name in names.items()}}
+    outputs = {"id2label": names, "label2id": {name: i for i, name in names.items()}}
     torch.manual_seed(params.seed)
     if profile["path"] is None:
-        model = BertForSequenceClassification(_scratch_config(params.scratch, vocab_size, head))
+        model = HEADS[head](_scratch_config(params.scratch, vocab_size, outputs))
         _draw_for_small_data(model)
         return model
-    return _from_checkpoint(Path(profile["path"]), vocab_size, head)
+    return _from_checkpoint(HEADS[head], Path(profile["path"]), vocab_size, outputs)
 
 
 def save_model(model: BertForSequenceClassification, folder: Path) -> None:
@@ -53,14 +58,16 @@ def save_model(model: BertForSequenceClassification, folder: Path) -> None:
 
 def load_model(folder: Path) -> BertForSequenceClassification:
     """A classifier that ``save_model`` wrote, in fp32 on the CPU, in evaluation mode."""
+    [name] = json.loads((folder / "config.json").read_text("utf-8"))["architectures"]
+    kind = next(kind for kind in HEADS.values() if kind.__name__ == name)
     with _quiet():
-        model = BertForSequenceClassification.from_pretrained(
+        model = kind.from_pretrained(
             folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
         )
     return model.eval()
 
 
-def _scratch_config(size: ScratchSize, vocab_size: int, head: dict[str, Any]) -> BertConfig:
+def _scratch_config(size: ScratchSize, vocab_size: int, outputs: dict[str, Any]) -> BertConfig:
     if size.hidden_size % size.heads:
         raise UserError(
             f"hidden_size {size.hidden_size} cannot be divided among {size.heads} heads.",
@@ -76,7 +83,7 @@ def _scratch_config(size: ScratchSize, vocab_size: int, head: dict[str, Any]) ->
         hidden_dropout_prob=size.dropout,
         attention_probs_dropout_prob=size.dropout,
         pad_token_id=0,
-        **head,
+        **outputs,
     )
 
 
@@ -100,14 +107,17 @@ def _draw_for_small_data(model: BertForSequenceClassification) -> None:
 
 
 def _from_checkpoint(
-    path: Path, vocab_size: int, head: dict[str, Any]
+    kind: type[BertForSequenceClassification],
+    path: Path,
+    vocab_size: int,
+    outputs: dict[str, Any],
 ) -> BertForSequenceClassification:
     # The file is read here, not by AutoConfig: hfl/chinese-roberta-wwm-ext and others declare
     # classes that are not the ones their weights were made by, and the doctor has looked.
     declared = json.loads((path / "config.json").read_text("utf-8"))
     for key in ("architectures", "model_type", "num_labels", "id2label", "label2id", "dtype"):
         declared.pop(key, None)
-    config = BertConfig(**{**declared, **head})
+    config = BertConfig(**{**declared, **outputs})
     if vocab_size > config.vocab_size:
         raise UserError(
             f"The tokenizer has {vocab_size} tokens, the weights only {config.vocab_size}.",
@@ -115,7 +125,7 @@ def _from_checkpoint(
             remedy="Take vocab.txt and weights from the same checkpoint.",
         )
     with _quiet():
-        loaded: Any = BertForSequenceClassification.from_pretrained(
+        loaded: Any = kind.from_pretrained(
             path,
             config=config,
             local_files_only=True,

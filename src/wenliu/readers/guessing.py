@@ -36,14 +36,26 @@ _LABEL_NAME = re.compile(
     re.IGNORECASE,
 )
 _TEXT_NAME = re.compile(
-    r"text|text_?a|content|review|comment|sentence|body|message|"
-    r".*(文本|正文|内容|评论|评价|留言|反馈|句子)",
+    r"text|text_?a|content|review|review_?text|comment|sentence|body|message|"
+    r".*(文本|正文|内容|评论|评价|留言|点评|反馈|句子)",
+    re.IGNORECASE,
+)
+#: Names that say nothing else; the pattern above also fits names such as 用户评价.
+_EXACT_TEXT_NAME = re.compile(
+    r"text|text_?a|content|review|review_?text|comment|sentence|body|message|"
+    r"(文本|正文|(评论|评价|留言|反馈|点评|文本)?内容|评论|留言|点评|句子)",
     re.IGNORECASE,
 )
 #: What somebody replied is known later than what is to be classified.
 _REPLY_NAME = re.compile(r"answers?|reply|response|output|.*(回答|回复|答复|答案)", re.IGNORECASE)
 _ID_NAME = re.compile(r"(.*[_ ])?(id|guid|uuid|uid)|.*(编号|序号)", re.IGNORECASE)
-_SPLIT_NAME = re.compile(r"split|set|subset|partition|fold|.*(划分|数据集)", re.IGNORECASE)
+#: A column with one of these names holds splits, even if none of its values is known.
+_SPLIT_NAME = re.compile(r"(.*[_ ])?split|(.*(集|集合|数据))?划分", re.IGNORECASE)
+#: One with these may hold something else: folds by number, the data sets that rows come from.
+_MAYBE_SPLIT_NAME = re.compile(r"(.*[_ ])?(sub)?set|partition|fold|.*(划分|数据集)", re.IGNORECASE)
+_MAX_SPLITS = 20
+#: The reason where nothing looks like a split at all; any other one is worth a warning.
+NO_SPLITS = "no column names splits"
 _GROUP_NAME = re.compile(r"group(_?id)?|分组|组别", re.IGNORECASE)
 
 
@@ -110,6 +122,14 @@ def guess_columns(
     """
     guesses: dict[str, Guess] = {role: (name, "given") for role, name in given.items()}
     taken = set(given.values())
+    if len(statistics) == 1 and not given:
+        alone = next(iter(statistics))
+        nothing = "there is one column"
+        return {
+            **dict.fromkeys(("label", "id", "group"), (None, nothing)),
+            "split": (None, NO_SPLITS),
+            "text": (alone, "the only column"),
+        }
 
     def settle(role: str, guess: Guess) -> None:
         if role not in guesses:
@@ -132,11 +152,20 @@ def guess_columns(
 
 
 def _guess_text(statistics: Mapping[str, ColumnStatistics]) -> Guess:
-    candidates = {
+    exact = {
+        name: each
+        for name, each in statistics.items()
+        if each.filled and _EXACT_TEXT_NAME.fullmatch(name)
+    }
+    chinese = {
         name: each
         for name, each in statistics.items()
         if each.filled and each.mean_han >= 1 and not _looks_like_label(name, each)
-    } or {
+    }
+    # A few values that repeat are no texts if there are other ones: 评论 may hold 好评 and 差评.
+    if any(not _is_categorical(each) for each in chinese.values()):
+        exact = {name: each for name, each in exact.items() if not _is_categorical(each)}
+    candidates = {**chinese, **exact} or {
         # No Chinese at all, or all of it looks like labels: the longest text will do.
         name: each
         for name, each in statistics.items()
@@ -148,9 +177,9 @@ def _guess_text(statistics: Mapping[str, ColumnStatistics]) -> Guess:
         name: (not _REPLY_NAME.fullmatch(name), each.mean_han, each.mean_characters)
         for name, each in candidates.items()
     }
-    best = max(rank, key=lambda name: rank[name])
+    best = max(exact or rank, key=lambda name: rank[name])
     named = [name for name in candidates if _TEXT_NAME.fullmatch(name)]
-    if len(named) == 1 and rank[named[0]][1] * 3 >= rank[best][1]:
+    if len(named) == 1 and not exact and rank[named[0]][1] * 3 >= rank[best][1]:
         best = named[0]
     why = f"{candidates[best].mean_characters:.0f} characters a row, most of the Chinese text"
     if best in named:
@@ -203,13 +232,30 @@ def _count(each: ColumnStatistics) -> str:
 
 
 def _guess_split(statistics: Mapping[str, ColumnStatistics]) -> Guess:
+    """A column whose name says so or whose values mostly do; unknown values are told."""
+    passed_over = []
     for name, each in statistics.items():
-        values = {value.strip().lower() for value in each.distinct}
-        # One value alone may be a word that a text or a tag happens to be.
-        telling = len(values) > 1 or (values and _SPLIT_NAME.fullmatch(name))
-        if telling and not each.many and values <= SPLIT_VALUES.keys():
-            return name, f"holds {', '.join(sorted(values))}"
-    return None, "no column names splits"
+        values = {value.strip().lower(): n for value, n in each.distinct.items()}
+        unknown = [repr(value[:20]) for value in values if value not in SPLIT_VALUES]
+        known = len(values) - len(unknown)
+        called = bool(_SPLIT_NAME.fullmatch(name))
+        maybe = called or bool(_MAYBE_SPLIT_NAME.fullmatch(name))
+        few = 0 < len(values) <= _MAX_SPLITS and not each.many
+        # One known value alone may be a word that a text or a tag happens to be.
+        telling = not unknown and (known > 1 or maybe)
+        mostly = known > 1 and known > len(unknown) and not _LABEL_NAME.fullmatch(name)
+        if few and (called or telling or mostly or (maybe and known)):
+            why = f"holds {', '.join(sorted(values))}"
+            if unknown:
+                why += f"; unknown: {', '.join(unknown)}, to be named in ingestion.split_values"
+            return name, why
+        tagged = few and known and _is_categorical(each) and not _LABEL_NAME.fullmatch(name)
+        if values and (maybe or tagged):
+            shown = ", ".join(unknown[:3]) + (", ..." if len(unknown) > 3 else "")
+            passed_over.append(f"{name!r} holds {shown or 'one split only'}")
+    if passed_over:
+        return None, f"{NO_SPLITS} that are known: {'; '.join(passed_over)}"
+    return None, NO_SPLITS
 
 
 def _guess_id(statistics: Mapping[str, ColumnStatistics]) -> Guess:

@@ -114,6 +114,14 @@ def sniff(
             where=str(path),
             remedy="name one of these, or give a position from 0",
         ) from error
+    for role in ("label", "split"):
+        others = [r for r in ("text", "label") if r != role and given.get(r) == given.get(role)]
+        if role in given and others:
+            raise UserError(
+                f"The column {given[role]!r} is given both for the {others[0]} and the {role}.",
+                where=str(path),
+                remedy=f"take another one for one of them, of {', '.join(map(repr, names))}",
+            )
     return _look_at_rows(path, options, names, given, reasons, max_rows)
 
 
@@ -139,11 +147,13 @@ def _find_layout(path: Path, options: ReadOptions, reasons: dict[str, str]) -> R
 def _find_table(path: Path, options: ReadOptions, reasons: dict[str, str]) -> ReadOptions:
     sheets = sheet_names(path, options)
     if options.sheet is None and len(sheets) > 1:
-        reasons["sheet"] = f"{sheets[0]!r}, the first of {len(sheets)}"
+        reasons["sheet"] = f"{sheets[0]!r}, the first of {', '.join(map(repr, sheets))}"
     rows = [values for _, values in islice(iter_cells(path, options), _HEADER_ROWS)]
     if not rows:
         raise UserError(
-            "The worksheet is empty.", where=f"{path}, row 1", remedy="give ingestion.sheet"
+            "The worksheet is empty.",
+            where=f"{path}, row 1",
+            remedy=f"give ingestion.sheet, one of {', '.join(map(repr, sheets))}",
         )
     skip = options.skip_rows
     if skip is None:

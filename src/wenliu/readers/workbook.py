@@ -120,6 +120,8 @@ def _choose(book: Workbook, path: Path, sheet: str | int | None) -> Any:
     names = [each.title for each in sheets]
     if isinstance(sheet, str) and sheet in names:
         return sheets[names.index(sheet)]
+    if isinstance(sheet, str) and sheet.isdecimal():
+        sheet = int(sheet)
     position = 0 if sheet is None else sheet
     if isinstance(position, int) and 0 <= position < len(sheets):
         return sheets[position]

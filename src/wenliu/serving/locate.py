@@ -13,7 +13,9 @@ _BUNDLES, _REPORTS = Path("data/07_model_output"), Path("data/08_reporting")
 _COMPLETE = "COMPLETE.json"  # written last by the datasets: without it a version does not exist
 
 
-def locate_bundle(project: Path, problem: str, wanted: str | None = None) -> tuple[Path, str]:
+def locate_bundle(
+    project: Path, problem: str, wanted: str | None = None, *, train: str | None = None
+) -> tuple[Path, str]:
     """Finds the folder of the bundle to serve. It is not opened or verified here.
 
     Args:
@@ -21,6 +23,7 @@ def locate_bundle(project: Path, problem: str, wanted: str | None = None) -> tup
         problem: As in ``globals.yml``.
         wanted: A folder or a version; default: the champion where one exists, else the newest
             version that the export stage has verified.
+        train: The command that makes a bundle of this problem, where the caller knows it.
 
     Returns:
         The folder that holds ``manifest.json``, and a sentence that says which one it is.
@@ -41,7 +44,10 @@ def locate_bundle(project: Path, problem: str, wanted: str | None = None) -> tup
     raise UserError(
         f"The problem {problem!r} has no exported bundle yet.",
         where=str(home),
-        remedy=f"Train one with `kedro run{_env(problem)}`, or name one with --bundle.",
+        remedy=f"Train one with `{train}`, or name one with --bundle."
+        if train
+        else "Train one with the same `kedro run` without --pipelines, "
+        "or name one with inference.bundle.",
     )
 
 
@@ -77,7 +83,3 @@ def _verified(project: Path, problem: str) -> set[str]:
         marker = json.loads(path.read_text("utf-8"))
         verified.add(marker.get("inputs", {}).get("bundle", path.parent.name))
     return verified
-
-
-def _env(problem: str) -> str:
-    return "" if problem == "feedback_topics" else f" --env {problem}"

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from wenliu.disk import sha256_of
 from wenliu.errors import UserError
 
 MANIFEST = "manifest.json"
@@ -147,11 +148,7 @@ _NONBLOCK = getattr(os, "O_NONBLOCK", 0)  # opening a named pipe must not wait f
 def _listing(content: bytes | Path) -> dict[str, Any]:
     if isinstance(content, bytes):
         return {"sha256": _sha256(content), "size": len(content)}
-    with content.open("rb") as file:
-        return {
-            "sha256": hashlib.file_digest(file, "sha256").hexdigest(),
-            "size": content.stat().st_size,
-        }
+    return {"sha256": sha256_of(content), "size": content.stat().st_size}
 
 
 def _content_sha256(files: Mapping[str, Any], runtime: Mapping[str, Any]) -> str:

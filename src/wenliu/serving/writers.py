@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+from wenliu.disk import fsync
 from wenliu.errors import UserError
 
 #: A spreadsheet may run what starts with one of these (OWASP, "CSV injection").
@@ -183,8 +184,7 @@ def open_writer(
             writer = SeparatedWriter(beside, columns, "\t" if suffix == ".tsv" else ",")
         yield writer
         writer.close()
-        with beside.open("rb") as file:
-            os.fsync(file.fileno())
+        fsync(beside)
         beside.replace(target)
     finally:
         beside.unlink(missing_ok=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
@@ -10,8 +10,6 @@ from numpy.typing import ArrayLike, NDArray
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
-
-    from wenliu.text.edits import Edits
 
 
 class Prediction(NamedTuple):
@@ -33,21 +31,13 @@ class Task(Protocol):
 
     Attributes:
         name: As in the parameter ``model.task`` and in a bundle's manifest.
-        columns: Columns of ``examples`` that a training row needs.
-        head: Name of the model's head: ``sequence`` is one vector of logits for each text.
-        loss: Name of the loss.
-        metric: Key in ``metrics()`` that says which of two models is better.
+        head: Name of the model's head, a key of ``wenliu.modeling.network.HEADS``.
+        loss: Name of the loss, a key of ``wenliu.training.optimization.LOSSES``.
     """
 
     name: ClassVar[str]
-    columns: ClassVar[tuple[str, ...]]
     head: ClassVar[str]
     loss: ClassVar[str]
-    metric: ClassVar[str]
-
-    def move_annotations(self, row: Mapping[str, Any], edits: Edits) -> dict[str, Any]:
-        """The row's annotations, moved along when cleaning moved characters."""
-        ...
 
     def encode(
         self, tokenizer: Tokenizer, texts: Sequence[str], max_length: int, truncation: str
@@ -61,6 +51,14 @@ class Task(Protocol):
         """Outputs of the head to calibrated predictions, one for each row."""
         ...
 
-    def metrics(self, gold: ArrayLike, logits: ArrayLike, labels: Sequence[str]) -> dict[str, Any]:
-        """The scores that count for this task, as plain numbers."""
+    def metrics(self, gold: ArrayLike, outputs: ArrayLike, n_labels: int) -> dict[str, Any]:
+        """The scores that count for this task, as plain numbers.
+
+        ``macro_f1`` and ``accuracy`` are among them: either may choose the best model.
+
+        Args:
+            gold: Label ids.
+            outputs: Of the head, or probabilities of a baseline.
+            n_labels: Of the label map.
+        """
         ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -14,21 +14,13 @@ from wenliu.tasks.base import Prediction
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-    from wenliu.text.edits import Edits
-
 
 class SingleLabelClassification:
     """Every text has exactly one label; it belongs to the text as a whole."""
 
     name: ClassVar[str] = "classification"
-    columns: ClassVar[tuple[str, ...]] = ("text", "label")
     head: ClassVar[str] = "sequence"
     loss: ClassVar[str] = "cross_entropy"
-    metric: ClassVar[str] = "macro_f1"
-
-    def move_annotations(self, row: Mapping[str, Any], edits: Edits) -> dict[str, Any]:
-        """The row as it is: a label of the whole text stands at no character."""
-        return dict(row)
 
     def encode(
         self, tokenizer: Tokenizer, texts: Sequence[str], max_length: int, truncation: str
@@ -54,7 +46,7 @@ class SingleLabelClassification:
             for chosen, row in zip(best.tolist(), probabilities, strict=True)
         ]
 
-    def metrics(self, gold: ArrayLike, logits: ArrayLike, labels: Sequence[str]) -> dict[str, Any]:
+    def metrics(self, gold: ArrayLike, outputs: ArrayLike, n_labels: int) -> dict[str, Any]:
         """Accuracy, averages and per-class scores, the confusion matrix beneath them."""
-        predicted = np.asarray(logits).reshape(-1, len(labels)).argmax(axis=1)
-        return classification_metrics(gold, predicted, len(labels))
+        predicted = np.asarray(outputs).reshape(-1, n_labels).argmax(axis=1)
+        return classification_metrics(gold, predicted, n_labels)

@@ -86,10 +86,6 @@ class Segmenter:
         """Words and the characters they start at."""
         return [(word, start) for start, word in _with_starts(self.words(text))]
 
-    def segment_batch(self, texts: Sequence[str]) -> list[list[tuple[str, int]]]:
-        """:meth:`segment` of each text."""
-        return [self.segment(text) for text in texts]
-
     def tag(self, text: str) -> list[tuple[str, int, str]]:
         """Words, starts and part-of-speech tags (ICTCLAS, as jieba has them).
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
 from transformers.models.bert import BertForSequenceClassification
 
+from wenliu.disk import fsync
 from wenliu.modeling.network import save_model
 
 
@@ -39,21 +39,13 @@ class BestModel:
         shutil.rmtree(partial, ignore_errors=True)
         save_model(self.model, partial)
         for path in [*partial.iterdir(), partial]:
-            _flush(path)
+            fsync(path)
         final = self.workspace / f"best-{step:08d}"
         shutil.rmtree(final, ignore_errors=True)
         partial.rename(final)
-        _flush(self.workspace)
+        fsync(self.workspace)
         for older in self.workspace.glob("best-*"):
             if older != final:
                 shutil.rmtree(older)
         self.folder = final
         return True
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

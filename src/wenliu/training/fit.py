@@ -14,12 +14,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.nn.functional import cross_entropy
 from transformers.models.bert import BertForSequenceClassification
 
 from wenliu.errors import UserError
-from wenliu.metrics.classification import macro_f1
 from wenliu.progress import progress_bar
+from wenliu.tasks import Task
 from wenliu.training.batches import (
     Rows,
     collate,
@@ -28,33 +27,19 @@ from wenliu.training.batches import (
     training_batches,
 )
 from wenliu.training.best import BestModel
-from wenliu.training.optimization import balanced_weights, build_optimizer, linear_schedule
+from wenliu.training.optimization import (
+    LOSSES,
+    balanced_weights,
+    build_optimizer,
+    linear_schedule,
+)
 from wenliu.training.prediction import BATCH_TOKENS, model_logits
+from wenliu.training.settings import FitSettings
 
 #: Rows of training loss in the history: a curve, not a log.
 HISTORY_POINTS = 200
-
-
-@dataclass(frozen=True)
-class FitSettings:
-    """What the loop needs to know; the fields of the finetuning parameters, resolved."""
-
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    seed: int
-    accumulation: int = 1
-    layer_decay: float = 1.0
-    weight_decay: float = 0.01
-    warmup: float = 0.1
-    max_gradient_norm: float = 1.0
-    class_weights: str = "none"
-    label_smoothing: float = 0.0
-    token_dropout: float = 0.0
-    precision: str = "fp32"
-    metric: str = "macro_f1"
-    patience: int = 3
-    evaluations_per_epoch: int = 1
+#: Of a task's metrics, those with a curve; with the loss they may choose the best model.
+_CURVES = ("macro_f1", "accuracy")
 
 
 @dataclass
@@ -79,6 +64,7 @@ class FitResult:
 
 def fit(
     model: BertForSequenceClassification,
+    task: Task,
     training: Rows,
     validation: Rows,
     settings: FitSettings,
@@ -89,6 +75,7 @@ def fit(
 
     Args:
         model: From ``build_model``; it is trained in place and ends as the last step left it.
+        task: Says which loss is minimised and which metrics count.
         training: Rows to learn from.
         validation: Rows that choose the best model and stop the run.
         settings: See ``FitSettings``.
@@ -105,7 +92,7 @@ def fit(
                 where="finetuning",
                 remedy="Look at the splitting and audit reports.",
             )
-    return _Fit(model, training, validation, settings, workspace, device).run()
+    return _Fit(model, task, training, validation, settings, workspace, device).run()
 
 
 class _Fit:
@@ -114,13 +101,15 @@ class _Fit:
     def __init__(
         self,
         model: BertForSequenceClassification,
+        task: Task,
         training: Rows,
         validation: Rows,
         settings: FitSettings,
         workspace: Path,
         device: torch.device,
     ) -> None:
-        self.model = model
+        self.model, self.task = model, task
+        self.loss_of = LOSSES[task.loss]
         torch.nn.Module.to(model, device)  # in place; transformers' own is typed oddly
         self.training, self.validation = training, validation
         self.settings, self.device = settings, device
@@ -146,6 +135,7 @@ class _Fit:
         self.train_seconds = 0.0
         self.pending: torch.Tensor | None = None  # loss of the step before, still on the device
         self.losses: list[float] = []
+        self.shown_score = ""
 
     def run(self) -> FitResult:
         """All epochs, or fewer when the metric stops improving."""
@@ -180,13 +170,19 @@ class _Fit:
         for number in range(self.steps_of_epoch):
             begin = number * settings.accumulation
             rows = self._train_step(batches[begin : begin + settings.accumulation])
+            self._show(bar)
             bar.update(rows)
             if number + 1 in evaluate_at:
                 score = self._evaluate()
-                shown = f"{settings.metric} {score:.3f} (best {self.best.score:.3f})"
-                bar.set_postfix_str(f"loss {self.losses[-1]:.3f}, {shown}", refresh=False)
+                self.shown_score = f", {settings.metric} {score:.3f} (best {self.best.score:.3f})"
+                self._show(bar)
                 if self.best.evaluations_since >= settings.patience:
                     return
+
+    def _show(self, bar: Any) -> None:
+        """Sets what stands beside the bar's rows per second, at no cost for the device."""
+        if self.losses:
+            bar.set_postfix_str(f"loss {self.losses[-1]:.3f}{self.shown_score}", refresh=False)
 
     def _train_step(self, batches: list[np.ndarray]) -> int:
         """One update from one or more batches; the gradient is that of all their rows at once."""
@@ -216,14 +212,14 @@ class _Fit:
         return rows
 
     def _loss(self, batch: np.ndarray, gold: torch.Tensor) -> torch.Tensor:
-        """Summed cross-entropy of a batch."""
+        """Summed loss of a batch."""
         inputs = collate(self.training, batch, self.model.config.pad_token_id or 0)
         if self.settings.token_dropout:
             hide_tokens(inputs["attention_mask"], self.settings.token_dropout)
         inputs = {k: v.to(self.device, non_blocking=True) for k, v in inputs.items()}
         with self._autocast():
             logits = self.model(**inputs).logits
-        return cross_entropy(
+        return self.loss_of(
             logits.float(),
             gold.to(self.device),
             weight=self.class_weights,
@@ -263,11 +259,10 @@ class _Fit:
         self.pending = None
         logits = model_logits(self.model, self.validation, BATCH_TOKENS)
         gold = self.validation.labels.astype(np.int64)
-        predicted = logits.argmax(axis=1)
+        metrics = self.task.metrics(gold, logits, self.n_labels)
         scores = {
-            "loss": float(cross_entropy(torch.from_numpy(logits), torch.from_numpy(gold))),
-            "macro_f1": macro_f1(gold, predicted, self.n_labels),
-            "accuracy": float((gold == predicted).mean()),
+            "loss": float(self.loss_of(torch.from_numpy(logits), torch.from_numpy(gold))),
+            **{name: metrics[name] for name in _CURVES},
         }
         self._record("validation", **scores)
         score = scores[self.settings.metric]

@@ -1,13 +1,19 @@
-"""AdamW's parameter groups and the learning-rate schedule."""
+"""The losses, AdamW's parameter groups and the learning-rate schedule."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import torch
 from torch import nn
+from torch.nn.functional import cross_entropy
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
+
+#: A task's loss by its name: of logits and gold, with ``weight`` (of the labels),
+#: ``label_smoothing`` and ``reduction``.
+LOSSES: dict[str, Callable[..., torch.Tensor]] = {"cross_entropy": cross_entropy}
 
 _LAYER = re.compile(r"\.layer\.(\d+)\.")
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 import yaml
 
+from wenliu.errors import UserError
 from wenliu.params import CleaningParams, ModelParams
 from wenliu.pipelines.cleaning.nodes import clean_texts, examine_checkpoint, resolve_text_settings
 from wenliu.pipelines.cleaning.pipeline import create_pipeline
@@ -100,6 +103,27 @@ def test_scratch_has_a_profile() -> None:
     profile = examine_checkpoint(ModelParams())
     settings = resolve_text_settings(profile, CleaningParams())
     assert settings["lowercase"] and settings["simplify"] and settings["emoji"] == {}
+
+
+def test_a_device_that_is_not_there_is_refused_before_any_work() -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("there is a CUDA device")
+    with pytest.raises(UserError, match=r"'cuda' is not available .* which has cpu"):
+        examine_checkpoint(ModelParams(device="cuda"))
+
+
+@pytest.mark.parametrize("device", ["auto", "cpu"])
+def test_a_device_that_is_always_there_costs_no_torch(device: str) -> None:
+    program = (
+        "import sys\n"
+        "from wenliu.params import ModelParams\n"
+        "from wenliu.pipelines.cleaning.nodes import examine_checkpoint\n"
+        f"examine_checkpoint(ModelParams(device={device!r}))\n"
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_the_file_holds_every_parameter_with_its_default() -> None:

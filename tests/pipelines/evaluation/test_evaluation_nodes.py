@@ -157,6 +157,39 @@ def test_better_baseline_is_chosen_on_validation(problem):
     assert np.allclose(values.sum(axis=1), 1, atol=1e-5)
 
 
+def test_one_bar_over_all_fits(problem, monkeypatch):
+    from wenliu.pipelines.evaluation import comparison
+
+    bars = []
+
+    def progress_bar(total, description, unit):
+        bars.append(make_bar(total, description, unit))
+        return bars[-1]
+
+    make_bar = comparison.progress_bar
+    monkeypatch.setattr(comparison, "progress_bar", progress_bar)
+    nodes.train_baselines(
+        problem.audited, problem.words, problem.label_map, problem.params, problem.model_params
+    )
+    assert [(bar.n, bar.total) for bar in bars] == [(7, 7)]  # two kinds, five folds
+
+
+def test_the_tasks_metrics_are_those_reported(problem, fake_model, monkeypatch):
+    from wenliu.tasks import SingleLabelClassification
+
+    own = SingleLabelClassification.metrics
+
+    def metrics(self, gold, outputs, n_labels):
+        return {**own(self, gold, outputs, n_labels), "macro_f1": 0.123}
+
+    monkeypatch.setattr(SingleLabelClassification, "metrics", metrics)
+    fake_model(problem.logits)
+    made = run(problem)
+    assert made["metrics"]["test"]["macro_f1"] == 0.123
+    assert made["metrics"]["baseline"]["test"]["macro_f1"] == 0.123
+    assert made["baseline_report"]["scores"]["word"]["test"]["macro_f1"] == 0.123
+
+
 def test_out_of_fold_suspects_find_a_wrong_label(build_problem, fake_model):
     problem = build_problem(n=600)
     row = int(np.flatnonzero(problem.split == "train")[5])

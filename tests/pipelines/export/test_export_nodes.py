@@ -13,10 +13,16 @@ import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
+from wenliu import progress
 from wenliu.datasets import FolderDataset
 from wenliu.errors import UserError
 from wenliu.params import ExportParams, ModelParams
-from wenliu.pipelines.export.nodes import build_bundle, register_model, verify_bundle
+from wenliu.pipelines.export.nodes import (
+    build_bundle,
+    compare_with_torch,
+    register_model,
+    verify_bundle,
+)
 from wenliu.pipelines.export.pipeline import create_pipeline
 from wenliu.serving.bundle import Bundle
 
@@ -28,17 +34,17 @@ def tables(problem):
     return {name: problem.table(name) for name in TABLES}
 
 
-@pytest.fixture(scope="module")
-def again(tiny_problem, tmp_path_factory):
-    """The files of a second export of the same model."""
-    inputs = tiny_problem.export_inputs(tmp_path_factory.mktemp("workspace"))
+def test_the_same_model_exported_twice_is_the_same_bundle(tiny_problem, tmp_path, monkeypatch):
+    bars, make_bar = [], progress.progress_bar
+    monkeypatch.setattr(
+        progress, "progress_bar", lambda *a, **k: bars.append(make_bar(*a, **k)) or bars[-1]
+    )
+    inputs = tiny_problem.export_inputs(tmp_path)
     files = build_bundle(**inputs, params=PARAMS, model_params=ModelParams())
-    return {k: v.read_bytes() if isinstance(v, Path) else v for k, v in files.items()}
-
-
-def test_the_same_model_exported_twice_is_the_same_bundle(tiny_problem, again):
-    for name, content in again.items():
+    for name, content in files.items():
+        content = content.read_bytes() if isinstance(content, Path) else content
         assert (tiny_problem.bundle / name).read_bytes() == content, name
+    assert (bars[0].n, bars[0].total) == (2, 2)  # a part after the other
 
 
 def test_the_manifest_says_what_is_inside(tiny_problem):
@@ -123,6 +129,22 @@ def test_onnx_that_is_not_the_model_is_refused(tiny_problem, tmp_path):
         build_bundle(
             **inputs, params=ExportParams(parity_tolerance=1e-12), model_params=ModelParams()
         )
+
+
+def test_torch_computes_on_the_device_of_the_model(tiny_problem, monkeypatch):
+    import wenliu.training.prediction as prediction
+
+    devices, predict = [], prediction.predict_logits
+
+    def predict_logits(folder, flat, offsets, *, device):
+        devices.append(device)
+        return predict(folder, flat, offsets, device="cpu")
+
+    monkeypatch.setattr(prediction, "predict_logits", predict_logits)
+    given = tiny_problem.table("token_ids")
+    onnx_file = tiny_problem.bundle / "model.onnx"
+    assert compare_with_torch(tiny_problem.model, onnx_file, given, PARAMS, "cuda:1")["rows"] == 6
+    assert devices == ["cuda:1"]
 
 
 def test_a_tampered_bundle_is_not_verified(tiny_problem, tmp_path):

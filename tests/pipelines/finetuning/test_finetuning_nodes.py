@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pytest
 
 from wenliu.modeling.checkpoint import resolve_checkpoint
 from wenliu.modeling.doctor import examine
@@ -83,7 +82,6 @@ def test_a_scratch_model_and_its_report(tmp_path):
     assert report["epochs"] == 2 and report["steps"] == 12 and not report["stopped_early"]
 
 
-@pytest.mark.slow
 def test_plain_transformers_loads_the_folder(tmp_path):
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
@@ -97,7 +95,6 @@ def test_plain_transformers_loads_the_folder(tmp_path):
     assert loaded.config.id2label == {0: "物流", 1: "退款"}
 
 
-@pytest.mark.slow
 def test_the_real_loading_path(tmp_path):
     """A BERT folder as the hub has them, with the real vocabulary where it is at hand."""
     from transformers.models.bert import BertConfig, BertForMaskedLM

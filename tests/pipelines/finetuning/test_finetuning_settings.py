@@ -5,6 +5,7 @@ import pytest
 from wenliu.params import FinetuningParams
 from wenliu.pipelines.finetuning.nodes import plot_training
 from wenliu.pipelines.finetuning.settings import resolve_settings
+from wenliu.training.settings import FitSettings
 
 SCRATCH = {"path": None, "learning_rate": 1e-3}
 BERT = {"path": "/somewhere", "learning_rate": 3e-5}
@@ -15,6 +16,14 @@ def test_scratch_sees_fewer_epochs_the_more_data(tokens, epochs):
     settings = resolve_settings(FinetuningParams(), SCRATCH, tokens, 7, "fp32")
     assert (settings.epochs, settings.learning_rate, settings.seed) == (epochs, 1e-3, 7)
     assert (settings.label_smoothing, settings.token_dropout) == (0.1, 0.2)
+
+
+def test_every_default_is_the_parameters_own():
+    settings = resolve_settings(FinetuningParams(), BERT, 1_000, 7, "fp32")
+    for name, value in FinetuningParams():
+        assert getattr(settings, name) == value or value == "auto", name
+    with pytest.raises(TypeError, match="patience"):
+        FitSettings(epochs=1)
 
 
 def test_a_checkpoint_is_tuned_gently():

@@ -228,6 +228,59 @@ def test_splits_by_column(tmp_path):
     assert quarantine.num_rows == 0
 
 
+def split_file(folder, column, values, rows=200):
+    path = folder / "a.csv"
+    lines = [f"第{i}条留言,{TOPICS[i % 3]},{values[i % len(values)]}" for i in range(rows)]
+    path.write_text("\n".join([f"text,label,{column}", *lines]), "utf-8")
+    return path
+
+
+@pytest.mark.parametrize("column", ["split", "data_split", "集合划分", "subset", "part"])
+def test_an_unknown_split_is_never_passed_over(tmp_path, column):
+    path = split_file(tmp_path, column, ["train"] * 8 + ["holdout", "test"])
+    with pytest.raises(UserError, match="20 of 200 rows are bad") as error:
+        read([path])
+    assert "the split 'holdout' is unknown" in error.value.where
+    assert "ingestion.split_values: {'holdout': test}" in error.value.remedy
+    _, _, _, report = read([path], split_values={"holdout": "validation"})
+    assert (report["splits"]["validation"], report["splits"]["none"]) == (20, 0)
+    _, quarantine, _, report = read([path], max_bad_rows=0.1)
+    assert quarantine.num_rows == 20
+    assert "the split 'holdout' is unknown" in report["warnings"][-1]
+
+
+def test_a_column_called_split_is_one_whatever_it_holds(tmp_path):
+    with pytest.raises(UserError, match="200 of 200 rows are bad"):
+        read([split_file(tmp_path, "split", ["A", "B"])])
+
+
+@pytest.mark.parametrize(
+    ("column", "values"), [("fold", ["0", "1", "2"]), ("part", ["train", "holdout"])]
+)
+def test_a_column_that_may_be_a_split_is_told(tmp_path, column, values):
+    path = split_file(tmp_path, column, values)
+    _, _, _, report = read([path])
+    assert report["splits"]["none"] == 200
+    [warning] = report["warnings"]
+    assert f"Not used as splits: '{column}' holds" in warning
+    assert "ingestion.columns.split" in warning
+
+
+def test_ordinary_columns_are_no_splits(tmp_path):
+    for column, values in (("city", ["北京", "上海"]), ("score", ["1", "2"])):
+        assert read([split_file(tmp_path, column, values)])[3]["warnings"] == []
+
+
+def test_split_values_without_a_column_are_refused(tmp_path):
+    with pytest.raises(UserError, match="no column of splits"):
+        read([csv_file(tmp_path)], split_values={"holdout": "test"})
+
+
+def test_one_column_cannot_be_text_and_label(tmp_path):
+    with pytest.raises(UserError, match="given both for the text and the label"):
+        read([csv_file(tmp_path)], columns={"text": "text", "label": 0})
+
+
 def test_repeated_ids_name_both_rows(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("id,text,label\n1,甲,a\n2,乙,b\n1,丙,a\n", "utf-8")

@@ -155,7 +155,8 @@ def test_rows_without_a_split_go_where_nobody_gave_rows():
 
 
 def test_given_splits_that_part_a_group_are_told():
-    data = table(many(100), ["train"] * 50 + ["test"] * 50, ["g"] * 100)
+    given_splits = ["train"] * 40 + ["validation"] * 10 + ["test"] * 50
+    data = table(many(100), given_splits, ["g"] * 100)
     _, report, _ = split(data, UNCHECKED)
     assert any("part 1 groups" in warning for warning in report["warnings"])
 
@@ -186,11 +187,20 @@ def test_a_large_class_that_a_split_lacks_is_a_warning():
     [
         (["test"] * 20, {}, "No row is left for training"),
         (None, {"validation": 0.6, "test": 0.4}, "leave nothing for training"),
+        (None, {"validation": 0}, "no validation split"),
+        (["train"] * 15 + ["test"] * 5, {"validation": 0}, "no validation split"),
+        (["train"] * 15 + ["test"] * 5, {"validation": 0.0001}, "No row is left for validation"),
     ],
 )
-def test_training_is_never_empty(splits, params, found):
-    with pytest.raises(UserError, match=found):
+def test_neither_training_nor_validation_is_ever_empty(splits, params, found):
+    with pytest.raises(UserError, match=found) as error:
         split(table(many(20), splits), SplittingParams(**params))
+    assert "splitting" in error.value.where
+
+
+def test_without_a_share_the_given_validation_is_enough():
+    given_splits = ["train"] * 1000 + ["validation"] * 500 + ["test"] * 500
+    assert split(table(many(), given_splits), SplittingParams(validation=0))[0] == given_splits
 
 
 def test_the_parameters_file_states_the_defaults():

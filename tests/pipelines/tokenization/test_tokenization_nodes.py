@@ -64,7 +64,7 @@ def test_checkpoint_vocabulary_with_the_corrected_casing(tmp_path):
     assert tokenizer["normalizer"]["lowercase"] is True
     assert load_tokenizer(tokenizer).get_vocab_size() == len(tokens)
     table, report = tokenize_texts(
-        audited(), tokenizer, {"max_length": 20, "truncation": "head"}, profile
+        audited(), tokenizer, {"max_length": 20, "truncation": "head"}, profile, MODEL
     )
     before, after = (report["unknown"][f"{when}_cleaning"] for when in ("before", "after"))
     assert before["rows"] == 2 and after["rows"] == 1  # the capital was lost, cleaning saved it
@@ -92,13 +92,29 @@ def test_auto_length_covers_training_rows_up_to_the_model():
 def test_what_is_cut_is_reported():
     tokenizer = build_tokenizer(audited(), SCRATCH, MODEL)
     table, report = tokenize_texts(
-        audited(), tokenizer, {"max_length": 6, "truncation": "tail"}, SCRATCH
+        audited(), tokenizer, {"max_length": 6, "truncation": "tail"}, SCRATCH, MODEL
     )
     lengths = [len(ids) for ids in table["token_ids"].to_pylist()]
     assert lengths == [6, 6, 6, 5, 6, 6]
     assert report["lengths"] == {"p50": 6, "p90": 10, "p99": 10, "max": 10}
     assert report["cut"]["rows"] == 2
     assert report["warnings"]  # a third of these few rows hold an unknown character
+
+
+def test_the_task_says_how_texts_become_rows(monkeypatch):
+    from wenliu.tasks import SingleLabelClassification
+    from wenliu.text.encoding import encode
+
+    def backwards(self, tokenizer, texts, max_length, truncation):
+        return encode(tokenizer, [text[::-1] for text in texts], max_length, truncation)
+
+    tokenizer = build_tokenizer(audited(), SCRATCH, MODEL)
+    given = audited(), tokenizer, {"max_length": 20, "truncation": "head"}, SCRATCH, MODEL
+    forwards = tokenize_texts(*given)[0]["token_ids"].to_pylist()
+    monkeypatch.setattr(SingleLabelClassification, "encode", backwards)
+    assert tokenize_texts(*given)[0]["token_ids"].to_pylist()[0] == [
+        forwards[0][0], *forwards[0][-2:0:-1], forwards[0][-1],
+    ]  # fmt: skip
 
 
 def test_no_training_row_left():

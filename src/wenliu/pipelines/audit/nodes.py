@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from wenliu.errors import UserError
 from wenliu.frames import Table
 from wenliu.params import AuditParams
-from wenliu.pipelines.audit.policies import decide, enforce
-from wenliu.pipelines.audit.summary import summarise
-from wenliu.pipelines.audit.twins import CLOSENESS, NO_TWIN, Twins, find_twins
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from wenliu.pipelines.audit.twins import Twins
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +35,11 @@ def audit_examples(
     Raises:
         UserError: When a policy says ``fail``, or when nothing is left to learn from.
     """
+    import numpy as np
+
+    from wenliu.pipelines.audit.policies import decide, enforce
+    from wenliu.pipelines.audit.summary import summarise
+
     texts = split_examples["text"].to_pylist()
     ids = split_examples["id"].to_pylist()
     split = np.array(split_examples["split"].to_pylist(), dtype=np.str_)
@@ -64,6 +69,9 @@ def render_audit(audit_report: dict) -> str:
 
 
 def _twins(texts: Sequence[str], clean_texts: Sequence[str], params: AuditParams) -> Twins:
+    import numpy as np
+
+    from wenliu.pipelines.audit.twins import find_twins
     from wenliu.text.near_duplicates import near_pairs
     from wenliu.text.normal_form import normal_form_v1
 
@@ -79,6 +87,8 @@ def _twins(texts: Sequence[str], clean_texts: Sequence[str], params: AuditParams
 
 def _leaks(twins: Twins, split: NDArray[np.str_]) -> list[str | None]:
     """The strongest twin in training as given, for validation and test rows."""
+    from wenliu.pipelines.audit.twins import CLOSENESS, NO_TWIN
+
     levels = twins.closeness(split != "train", split == "train")
     return [CLOSENESS[level] if level < NO_TWIN else None for level in levels]
 

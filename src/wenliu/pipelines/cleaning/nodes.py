@@ -20,11 +20,15 @@ def examine_checkpoint(params: ModelParams) -> dict:
     """The doctor's findings about the checkpoint.
 
     Raises:
-        UserError: The checkpoint cannot be had or used.
+        UserError: The checkpoint cannot be had or used, or the device to train it on is not there.
     """
     from wenliu.modeling.checkpoint import resolve_checkpoint
     from wenliu.modeling.doctor import examine
 
+    if params.device not in ("auto", "cpu"):  # these are always there: torch need not be asked
+        from wenliu.modeling.device import choose_device
+
+        choose_device(params)  # only finetuning uses it, but said here it costs no waiting
     profile = examine(resolve_checkpoint(params), params)
     for finding in profile["findings"]:
         logger.info(finding)

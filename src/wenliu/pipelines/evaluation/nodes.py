@@ -57,12 +57,14 @@ def train_baselines(
         The better one's probabilities on validation and test rows and, out of fold, on training
         rows; and the scores of both. Better means a higher macro-F1 on validation rows.
     """
-    from wenliu.pipelines.evaluation.baselines import compare_baselines
+    from wenliu.pipelines.evaluation.comparison import compare_baselines
+    from wenliu.tasks import get_task
 
     tables.check_order(words, audited_examples)
     return compare_baselines(
-        audited_examples, words, len(label_map["labels"]), params.folds, model_params.seed
-    )
+        get_task(model_params.task), audited_examples, words, len(label_map["labels"]),
+        params.folds, model_params.seed,
+    )  # fmt: skip
 
 
 def calibrate_predictions(
@@ -108,8 +110,11 @@ def score_model(
     Returns:
         ``metrics`` (a few nested numbers, tracked) and ``scores`` (everything).
     """
+    from wenliu.progress import track
+    from wenliu.tasks import get_task
     from wenliu.text.script import script_of
 
+    task = get_task(model_params.task)
     n_labels = len(label_map["labels"])
     judged = tables.judged_rows(audited_examples)
     tables.check_order(predictions, judged)
@@ -118,14 +123,20 @@ def score_model(
     baseline = tables.matrix(predictions["baseline"], n_labels)
     temperature, seed = float(calibration["temperature"]), model_params.seed
     scores: dict[str, Any] = {"temperature": temperature, "sets": {}, "slices": {}}
-    for split in ("test", "validation"):
-        of_split = (rows.split == split) & (~rows.dropped if split == "validation" else True)
-        for name, chosen in ((split, of_split), (f"{split}_leak_free", of_split & ~rows.leak)):
-            if chosen.any():
-                scores["sets"][name] = scoring.score_rows(
-                    rows.label_id[chosen], logits[chosen], baseline[chosen], temperature, params,
-                    seed,
-                )  # fmt: skip
+    of_test = rows.split == "test"
+    of_validation = (rows.split == "validation") & ~rows.dropped
+    sets = {
+        "test": of_test,
+        "test_leak_free": of_test & ~rows.leak,
+        "validation": of_validation,
+        "validation_leak_free": of_validation & ~rows.leak,
+    }
+    sets = {name: chosen for name, chosen in sets.items() if chosen.any()}
+    for name, chosen in track(sets.items(), "scoring", unit="set"):
+        scores["sets"][name] = scoring.score_rows(
+            task, rows.label_id[chosen], logits[chosen], baseline[chosen], temperature, params,
+            seed,
+        )  # fmt: skip
     scores["judged_on"] = "test" if "test" in scores["sets"] else "validation"
     chosen = np.flatnonzero((rows.split == scores["judged_on"]) & ~rows.dropped)
     lengths = np.array([len(rows.clean_text[i]) for i in chosen], dtype=np.int64)

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from wenliu.metrics import (
     accuracy_of,
     calibration_summary,
-    classification_metrics,
     counts_interval,
     macro_f1_of,
     mcnemar,
@@ -19,6 +18,7 @@ from wenliu.metrics import (
 )
 from wenliu.params import EvaluationParams
 from wenliu.pipelines.evaluation.tables import Ints
+from wenliu.tasks import Task
 
 #: Scores that ``metrics`` holds of every set of rows; the rest stands in the report.
 _HEADLINES = (
@@ -31,6 +31,7 @@ _BASELINE_HEADLINES = (
 
 
 def score_rows(
+    task: Task,
     gold: Ints,
     logits: NDArray[np.float64],
     baseline: NDArray[np.float64],
@@ -41,6 +42,7 @@ def score_rows(
     """All scores of model and baseline on the same rows, as plain numbers.
 
     Args:
+        task: Says which metrics count.
         gold: ``(rows,)``.
         logits: ``(rows, labels)`` of the model.
         baseline: ``(rows, labels)`` probabilities.
@@ -56,8 +58,8 @@ def score_rows(
     test = mcnemar(gold, ours, theirs)
     return {
         "rows": int(gold.size),
-        "model": with_intervals(gold, ours, n_labels, options),
-        "baseline": with_intervals(gold, theirs, n_labels, options),
+        "model": with_intervals(task, gold, logits, options),
+        "baseline": with_intervals(task, gold, baseline, options),
         "difference": {
             "macro_f1": difference.value,
             "low": difference.low,
@@ -74,10 +76,11 @@ def score_rows(
 
 
 def with_intervals(
-    gold: Ints, predicted: Ints, n_labels: int, options: Mapping[str, Any]
+    task: Task, gold: Ints, outputs: NDArray[np.float64], options: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Scores of one classifier, with bounds of accuracy and macro-F1."""
-    scores = classification_metrics(gold, predicted, n_labels)
+    """Scores of one classifier's ``(rows, labels)`` outputs, bounds of accuracy and macro-F1."""
+    n_labels = outputs.shape[1]
+    scores, predicted = task.metrics(gold, outputs, n_labels), outputs.argmax(axis=1)
     for name, statistic in (("accuracy", accuracy_of), ("macro_f1", macro_f1_of)):
         interval = counts_interval(statistic, gold, predicted, n_labels, **options)
         scores[f"{name}_low"], scores[f"{name}_high"] = interval.low, interval.high

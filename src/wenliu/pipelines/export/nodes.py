@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -41,18 +42,20 @@ def build_bundle(
     from wenliu.modeling.onnx_export import export_onnx
     from wenliu.pipelines.export.model_card import write_model_card
     from wenliu.pipelines.export.scores import headline_scores
+    from wenliu.progress import progress_bar
     from wenliu.serving.manifest import build_manifest
     from wenliu.tasks import get_task
 
     onnx_file = training_workspace / "model.onnx"
-    export_onnx(model, onnx_file, params.opset)
-    if onnx_file.with_name("model.onnx.data").exists():
-        raise UserError(
-            "The model is too large for one ONNX file (2 GB), and a bundle keeps weights inside.",
-            where=str(onnx_file),
-            remedy="Choose a smaller checkpoint.",
-        )
-    parity = compare_with_torch(model, onnx_file, token_ids, params)
+    with progress_bar(2, "building the bundle", "part") as bar:
+        # A terminal shows it at once, for it takes seconds; a log needs no line for each part.
+        bar.set_postfix_str("exporting to ONNX", refresh=sys.stderr.isatty())
+        export_onnx(model, onnx_file, params.opset)
+        bar.update()
+        _refuse_two_files(onnx_file)
+        bar.set_postfix_str("comparing with torch", refresh=sys.stderr.isatty())
+        parity = compare_with_torch(model, onnx_file, token_ids, params, model_params.device)
+        bar.update()
     task = get_task(model_params.task)
     scores = headline_scores(metrics)
     runtime = {
@@ -90,9 +93,9 @@ def build_bundle(
 
 
 def compare_with_torch(
-    model: Path, onnx_file: Path, token_ids: Table, params: ExportParams
+    model: Path, onnx_file: Path, token_ids: Table, params: ExportParams, device: str
 ) -> dict[str, Any]:
-    """Logits of the ONNX model against torch's, over rows of test and validation.
+    """Logits of the ONNX model against torch's on ``device``, over rows of test and validation.
 
     Returns:
         ``rows``, ``max_abs_logit_difference``, ``same_labels`` (a share) and the tolerance.
@@ -106,7 +109,7 @@ def compare_with_torch(
     from wenliu.training.prediction import predict_logits
 
     flat, offsets = _parity_rows(token_ids, params.parity_rows)
-    by_torch = predict_logits(model, flat, offsets)
+    by_torch = predict_logits(model, flat, offsets, device=device)
     by_onnx = Runtime(onnx_file.read_bytes(), batch_tokens=params.batch_tokens).logits(
         flat, offsets
     )
@@ -171,6 +174,15 @@ def register_model(bundle: Path, export_report: dict, params: ExportParams) -> d
         "description": f"Accuracy {raw['accuracy']:.4f} on {raw['rows']} {raw['split']} rows, "
         f"recomputed from raw text. Bundle {export_report['bundle_sha256'][:12]}.",
     }
+
+
+def _refuse_two_files(onnx_file: Path) -> None:
+    if onnx_file.with_name(f"{onnx_file.name}.data").exists():
+        raise UserError(
+            "The model is too large for one ONNX file (2 GB), and a bundle keeps weights inside.",
+            where=str(onnx_file),
+            remedy="Choose a smaller checkpoint.",
+        )
 
 
 def _parity_rows(token_ids: Table, wanted: int) -> tuple[Any, Any]:

@@ -34,9 +34,10 @@ def fit_model(
     from wenliu.modeling.device import choose_device, choose_precision
     from wenliu.modeling.network import build_model
     from wenliu.pipelines.finetuning.settings import resolve_settings
+    from wenliu.tasks import get_task
     from wenliu.training.fit import fit
 
-    labels = label_map["labels"]
+    task = get_task(model_params.task)
     device = choose_device(model_params)
     precision = choose_precision(
         finetuning_params.precision, device, checkpoint_profile["hidden_size"]
@@ -44,7 +45,8 @@ def fit_model(
     training, validation = (_select_rows(token_ids, split) for split in ("train", "validation"))
     model = build_model(
         checkpoint_profile,
-        labels=labels,
+        head=task.head,
+        labels=label_map["labels"],
         vocab_size=_vocab_size(tokenizer),
         params=model_params,
     )
@@ -55,7 +57,7 @@ def fit_model(
         model_params.seed,
         precision,
     )
-    result = fit(model, training, validation, settings, Path(training_workspace), device)
+    result = fit(model, task, training, validation, settings, Path(training_workspace), device)
     scratch = checkpoint_profile["path"] is None
     report = {
         "rows": len(training),

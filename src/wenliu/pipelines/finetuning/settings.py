@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from wenliu.params import FinetuningParams
-from wenliu.training.fit import FitSettings
+from wenliu.training.settings import FitSettings
 
 #: From random weights: a thousand rows want some twenty epochs, more overfit; larger data want
 #: fewer, and two cores do about 20,000 tokens a second with the default size.

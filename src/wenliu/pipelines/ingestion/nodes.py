@@ -12,7 +12,7 @@ from wenliu.frames import Table
 from wenliu.params import IngestionParams
 from wenliu.pipelines.ingestion.labels import LabelReader, order_labels, read_label_names
 from wenliu.pipelines.ingestion.reports import describe_ingestion
-from wenliu.pipelines.ingestion.splits import splits_of_files
+from wenliu.pipelines.ingestion.splits import UNKNOWN_SPLIT, splits_of_files
 from wenliu.pipelines.ingestion.tables import (
     ExampleColumns,
     examples_of,
@@ -21,7 +21,7 @@ from wenliu.pipelines.ingestion.tables import (
     settle_ids,
 )
 from wenliu.readers import FileRows, ReadOptions, read_files
-from wenliu.readers.guessing import MAX_LABELS
+from wenliu.readers.guessing import MAX_LABELS, NO_SPLITS
 
 _SHOWN_BAD_ROWS = 3
 
@@ -58,6 +58,7 @@ def read_examples(
     warnings = settle_ids(columns, given=params.columns.id is not None)
     _refuse_too_many_bad_rows(columns, params.max_bad_rows)
     labels = names or order_labels(label for each in columns for label in each.label)
+    warnings += _splits_passed_over(files, params)
     if by_column := sorted({f.roles["split"] or "" for f in files if "split" in f.values}):
         splits_found = f"column {', '.join(map(repr, by_column))}"
     _check_labels(columns, labels)
@@ -105,13 +106,36 @@ def _require_columns(file: FileRows) -> None:
     for role in ("text", "label"):
         if role not in file.values:
             found = file.sniffed
+            sheet = found.reasons.get("sheet")
             raise UserError(
                 f"No {role} column was found ({found.reasons[role]}); "
                 f"there are {', '.join(map(repr, found.columns))}.",
-                where=str(found.path),
-                remedy=f"give ingestion.columns.{role}; a file with the names of integer labels "
+                where=f"{found.path}, sheet {sheet}" if sheet else str(found.path),
+                remedy=("give ingestion.sheet, or " if sheet else "")
+                + f"give ingestion.columns.{role}; a file with the names of integer labels "
                 "goes into ingestion.label_names",
             )
+
+
+def _splits_passed_over(files: list[FileRows], params: IngestionParams) -> list[str]:
+    """Warnings about columns that may be splits and are not used as such.
+
+    Raises:
+        UserError: Values of a split column are named, and there is no such column.
+    """
+    if params.split_values and not any("split" in file.values for file in files):
+        raise UserError(
+            "Values of a split column are given, but no column of splits was found.",
+            where="ingestion.split_values",
+            remedy="name the column in ingestion.columns.split",
+        )
+    reasons = {file.sniffed.reasons["split"]: None for file in files if "split" not in file.values}
+    return [
+        f"Not used as splits: {reason.removeprefix(NO_SPLITS).split(': ', 1)[-1]}; if it is one, "
+        "give ingestion.columns.split and ingestion.split_values."
+        for reason in reasons
+        if reason != NO_SPLITS and reason.startswith(NO_SPLITS)
+    ]
 
 
 def _refuse_too_many_bad_rows(files: list[ExampleColumns], allowed: float) -> None:
@@ -125,10 +149,14 @@ def _refuse_too_many_bad_rows(files: list[ExampleColumns], allowed: float) -> No
         + f": {row.reason}"
         for source, row in bad[:_SHOWN_BAD_ROWS]
     )
+    remedy = "mend the rows, or raise ingestion.max_bad_rows to go on without them"
+    if unknown := next((row.reason for _, row in bad if row.reason.startswith(UNKNOWN_SPLIT)), ""):
+        value = unknown.removeprefix(UNKNOWN_SPLIT).split(" is unknown")[0].strip()
+        remedy = f"say what {value} is, e.g. ingestion.split_values: {{{value}: test}}; or {remedy}"
     raise UserError(
         f"{len(bad)} of {rows} rows are bad ({len(bad) / rows:.1%}); {allowed:.1%} are allowed.",
         where=shown + ("; ..." if len(bad) > _SHOWN_BAD_ROWS else ""),
-        remedy="mend the rows, or raise ingestion.max_bad_rows to go on without them",
+        remedy=remedy,
     )
 
 

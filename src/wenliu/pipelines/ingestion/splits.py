@@ -10,6 +10,8 @@ from wenliu.errors import UserError
 from wenliu.params import Split
 from wenliu.readers.guessing import SPLIT_VALUES
 
+#: How the reason of a row with an unknown split begins.
+UNKNOWN_SPLIT = "the split"
 _WORDS = re.compile(r"[^\W\d_]+")
 
 
@@ -58,5 +60,5 @@ def read_split(raw: str | None, given: Mapping[str, Split]) -> tuple[str | None,
         return None, ""
     split = given.get(value) or SPLIT_VALUES.get(value.lower())
     if split is None:
-        return None, f"the split {value[:40]!r} is unknown; see ingestion.split_values"
+        return None, f"{UNKNOWN_SPLIT} {value[:40]!r} is unknown; see ingestion.split_values"
     return split, ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from itertools import accumulate
+from collections.abc import Sequence
 from pathlib import Path
 
 from wenliu.frames import Table
@@ -41,13 +41,12 @@ def segment_texts(audited_examples: Table, params: SegmentationParams) -> Table:
             columns: dict[str, list] = {"words": [], "starts": [], "tags": []}
             for row, text in enumerate(part["clean_text"].to_pylist(), 1):
                 if params.part_of_speech:
-                    tagged = segmenter.tag(text)
-                    words = [word for word, _, _ in tagged]
-                    columns["tags"].append([tag for _, _, tag in tagged])
+                    words, starts, tags = _columns(segmenter.tag(text), 3)
+                    columns["tags"].append(tags)
                 else:
-                    words = segmenter.words(text)
+                    words, starts = _columns(segmenter.segment(text), 2)
                 columns["words"].append(words)
-                columns["starts"].append(list(accumulate(map(len, words), initial=0))[: len(words)])
+                columns["starts"].append(starts)
                 if row % _STEP == 0:
                     bar.update(_STEP)
             bar.update(part.num_rows % _STEP)
@@ -116,6 +115,11 @@ def find_keywords(
         else [],
     }
     return report, bar_grid(panels, title="Keywords by label (z-score of the log-odds)")
+
+
+def _columns(rows: Sequence[tuple], number: int) -> list[list]:
+    """The columns of ``rows``, empty ones where there are none."""
+    return [[row[i] for row in rows] for i in range(number)]
 
 
 def _dictionary(path: str | None) -> Path | None:

@@ -58,7 +58,7 @@ def plan_splits(given: Counter[str | None], params: SplittingParams) -> Plan:
     serve; a test split never is: whoever gives train and validation keeps the test elsewhere.
 
     Raises:
-        UserError: The shares leave nothing for training.
+        UserError: The shares leave nothing for training, or nothing chooses the model.
     """
     if params.validation + params.test >= 1:
         raise UserError(
@@ -66,9 +66,16 @@ def plan_splits(given: Counter[str | None], params: SplittingParams) -> Plan:
             where="splitting.yml",
             remedy="make them less than 1 together",
         )
+    if not given["validation"] and not params.validation:
+        raise UserError(
+            "There is no validation split, which chooses the model and when to stop.",
+            where="splitting.validation: 0, and the data bring none along",
+            remedy="give splitting.validation a share such as 0.1, or name the validation rows "
+            "in ingestion.splits or ingestion.split_values",
+        )
     open_rows = given[None]
     make_test = bool(open_rows) and not given["test"] and params.test > 0
-    make_validation = not given["validation"] and params.validation > 0
+    make_validation = not given["validation"]
     names = [name for name in ("train", "validation", "test") if given[name]]
     made = ["validation"] * make_validation + ["test"] * make_test
     if not names:
@@ -84,8 +91,6 @@ def plan_splits(given: Counter[str | None], params: SplittingParams) -> Plan:
             f"{' and '.join(names) or 'none'} and splitting.test makes none. "
             "Scores are those of validation, which also chose the model."
         )
-    if not given["validation"] and not make_validation:
-        warnings.append("There is no validation split: splitting.validation is 0.")
     return Plan(
         params.test,
         params.test + params.validation,

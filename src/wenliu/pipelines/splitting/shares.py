@@ -27,7 +27,7 @@ def check_class_sizes(
         params: ``min_rows_per_class``.
 
     Raises:
-        UserError: Naming the classes with their counts.
+        UserError: Naming the classes with their counts; or training or validation is empty.
     """
     least = params.min_rows_per_class
     used = [split for split in SPLITS if counts[split]]
@@ -36,6 +36,12 @@ def check_class_sizes(
             "No row is left for training.",
             where="splitting",
             remedy="check ingestion.splits and ingestion.split_values",
+        )
+    if "validation" not in used:
+        raise UserError(
+            "No row is left for validation, which chooses the model.",
+            where=f"splitting.validation: {params.validation} of {counts['train'].total()} rows",
+            remedy="add rows, or raise splitting.validation",
         )
     everything = sum((counts[split] for split in used), Counter())
     small = [

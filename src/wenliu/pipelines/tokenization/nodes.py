@@ -80,7 +80,11 @@ def choose_max_length(
 
 
 def tokenize_texts(
-    audited_examples: Table, tokenizer: dict, max_length: dict, checkpoint_profile: dict
+    audited_examples: Table,
+    tokenizer: dict,
+    max_length: dict,
+    checkpoint_profile: dict,
+    params: ModelParams,
 ) -> tuple[Table, dict]:
     """Token ids of every row, and the report on lengths, cuts and ``[UNK]``.
 
@@ -91,9 +95,11 @@ def tokenize_texts(
     import pyarrow as pa
 
     from wenliu.progress import progress_bar
-    from wenliu.text.encoding import BATCH_ROWS, encode, load_tokenizer
+    from wenliu.tasks import get_task
+    from wenliu.text.encoding import BATCH_ROWS, load_tokenizer
     from wenliu.text.unknown import UnknownTally
 
+    task = get_task(params.task)
     loaded = load_tokenizer(tokenizer)
     before = UnknownTally(_as_declared(tokenizer, checkpoint_profile))
     after = UnknownTally(loaded)
@@ -104,7 +110,7 @@ def tokenize_texts(
             before.add(chunk.column("text").to_pylist())
             clean = chunk.column("clean_text").to_pylist()
             lengths.extend(count + 2 for count in after.add(clean))
-            flat, offsets = encode(
+            flat, offsets = task.encode(
                 loaded, clean, max_length["max_length"], max_length["truncation"]
             )
             ids = pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), pa.array(flat))

@@ -25,7 +25,13 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 tokenize_texts,
-                ["audited_examples", "tokenizer", "max_length", "checkpoint_profile"],
+                [
+                    "audited_examples",
+                    "tokenizer",
+                    "max_length",
+                    "checkpoint_profile",
+                    "params:model",
+                ],
                 ["token_ids", "tokenization_report"],
                 name="tokenize_texts",
             ),

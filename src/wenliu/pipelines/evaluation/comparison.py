@@ -8,15 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wenliu.frames import Table
-from wenliu.metrics import classification_metrics
 from wenliu.pipelines.evaluation import tables
 from wenliu.pipelines.evaluation.tables import Bools, Rows
+from wenliu.progress import progress_bar
+from wenliu.tasks import Task
 
 _HEADLINES = ("rows", "accuracy", "macro_f1")
 
 
 def compare_baselines(
-    audited_examples: Table, words: Table, n_labels: int, folds: int, seed: int
+    task: Task, audited_examples: Table, words: Table, n_labels: int, folds: int, seed: int
 ) -> tuple[Table, dict]:
     """See :func:`wenliu.pipelines.evaluation.nodes.train_baselines`."""
     import pyarrow as pa
@@ -32,21 +33,24 @@ def compare_baselines(
     }
     tried: dict[str, NDArray[np.float64]] = {}
     report: dict[str, Any] = {"rows": int(train.sum()), "scores": {}}
-    for kind in KINDS:
-        baseline = Baseline(kind, n_labels).fit(documents[kind][train], rows.label_id[train])
-        tried[kind] = np.zeros((len(rows), n_labels))
-        tried[kind][judged] = baseline.probabilities(documents[kind][judged])
-        report["scores"][kind] = {
-            name: _score(rows, chosen, tried[kind], n_labels)
-            for name, chosen in _sets(rows).items()
-        }
-    by = "validation" if "validation" in report["scores"][KINDS[0]] else "test"
-    best = max(KINDS, key=lambda kind: report["scores"][kind][by]["macro_f1"])
-    report.update({"kind": best, "chosen_on": by, "folds": folds})
-    probabilities = tried[best]
-    probabilities[train] = out_of_fold(
-        best, documents[best][train], rows.label_id[train], n_labels, folds=folds, seed=seed
-    )
+    with progress_bar(len(KINDS) + folds, "training the baselines", "fit") as bar:
+        for kind in KINDS:
+            baseline = Baseline(kind, n_labels).fit(documents[kind][train], rows.label_id[train])
+            tried[kind] = np.zeros((len(rows), n_labels))
+            tried[kind][judged] = baseline.probabilities(documents[kind][judged])
+            report["scores"][kind] = {
+                name: _score(task, rows, chosen, tried[kind])
+                for name, chosen in _sets(rows).items()
+            }
+            bar.update()
+        by = "validation" if "validation" in report["scores"][KINDS[0]] else "test"
+        best = max(KINDS, key=lambda kind: report["scores"][kind][by]["macro_f1"])
+        report.update({"kind": best, "chosen_on": by, "folds": folds})
+        probabilities = tried[best]
+        probabilities[train] = out_of_fold(
+            best, documents[best][train], rows.label_id[train], n_labels, folds=folds, seed=seed,
+            on_fold=bar.update,
+        )  # fmt: skip
     kept = np.flatnonzero(train | judged)
     columns = audited_examples.select(["id", "split", "label_id"]).take(kept).combine_chunks()
     column = tables.lists(probabilities[kept])
@@ -64,11 +68,9 @@ def _sets(rows: Rows) -> dict[str, Bools]:
 
 
 def _score(
-    rows: Rows, chosen: Bools, probabilities: NDArray[np.float64], n_labels: int
+    task: Task, rows: Rows, chosen: Bools, probabilities: NDArray[np.float64]
 ) -> dict[str, Any]:
-    scores = classification_metrics(
-        rows.label_id[chosen], probabilities[chosen].argmax(axis=1), n_labels
-    )
+    scores = task.metrics(rows.label_id[chosen], probabilities[chosen], probabilities.shape[1])
     return {key: scores[key] for key in _HEADLINES}
 
 
