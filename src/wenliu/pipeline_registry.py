@@ -1,13 +1,16 @@
 """The pipelines: one for each stage, and the runs composed of them.
 
 Explicit, because since Kedro 1.5 ``find_pipelines`` sees only the folders asked for on the command
-line, so that composed names fail; and lazy, because every command reads the registry.
+line, so that composed names fail; and lazy, because every command reads the registry and importing
+the stages costs more than Kedro itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
+from functools import partial
 from importlib import import_module
+from typing import Any
 
 from kedro.pipeline import Pipeline
 
@@ -26,37 +29,37 @@ DEFAULT_STAGES = (
 STAGES = (*DEFAULT_STAGES, "inference")
 
 
-class LazyPipelines(dict[str, Pipeline]):
-    """Imports a stage when its pipeline is asked for."""
+class LazyPipeline(Pipeline):
+    """A pipeline that is built when something of it is looked at.
 
-    def __missing__(self, name: str) -> Pipeline:
-        """Builds a pipeline on first access."""
-        if name == "__default__":
-            pipeline = sum((self[stage] for stage in DEFAULT_STAGES), Pipeline([]))
-        elif name in STAGES:
-            pipeline = import_module(f"wenliu.pipelines.{name}.pipeline").create_pipeline()
-        else:
-            raise KeyError(name)
-        self[name] = pipeline
-        return pipeline
+    Its attributes are missing until then, and Python asks ``__getattr__`` for missing ones only:
+    what Kedro gets afterwards is the built pipeline in every respect.
 
-    def __iter__(self) -> Iterator[str]:
-        """The names, whether built or not."""
-        return iter(("__default__", *STAGES))
+    Args:
+        build: Makes the real pipeline.
+    """
 
-    def __len__(self) -> int:
-        """Number of names."""
-        return len(STAGES) + 1
+    def __init__(self, build: Callable[[], Pipeline]) -> None:
+        self.__dict__["_build"] = build
 
-    def __contains__(self, name: object) -> bool:
-        """Whether ``name`` can be asked for."""
-        return name == "__default__" or name in STAGES
+    def __getattr__(self, name: str) -> Any:
+        """Builds, then looks again."""
+        if name.startswith("__") or "_build" not in self.__dict__:
+            raise AttributeError(name)
+        self.__dict__.update(self.__dict__.pop("_build")().__dict__)
+        return getattr(self, name)
 
-    def keys(self):  # type: ignore[no-untyped-def]
-        """The names: ``dict(pipelines)`` goes through here and so builds all of them."""
-        return list(self)
+
+def stage_pipeline(stage: str) -> Pipeline:
+    """Imports the wiring of a stage."""
+    pipeline: Pipeline = import_module(f"wenliu.pipelines.{stage}.pipeline").create_pipeline()
+    return pipeline
 
 
 def register_pipelines() -> dict[str, Pipeline]:
     """Called by Kedro."""
-    return LazyPipelines()
+    stages: dict[str, Pipeline] = {
+        stage: LazyPipeline(partial(stage_pipeline, stage)) for stage in STAGES
+    }
+    default = LazyPipeline(lambda: sum((stages[stage] for stage in DEFAULT_STAGES), Pipeline([])))
+    return {"__default__": default, **stages}
