@@ -31,6 +31,9 @@ install: $(VENV)/.installed  ## Make .venv and install the project in it
 run: $(VENV)/.installed  ## Train, evaluate and export on the bundled problem (ARGS="--env NAME" for another)
 	@cd $(ROOT) && $(BIN)/kedro run $(ARGS)
 
+# Two workers on two cores: one thread each, or they wait for one another.
+test test-slow: export OMP_NUM_THREADS := 1
+
 test: $(VENV)/.installed-dev  ## Run the tests
 	@cd $(ROOT) && $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
