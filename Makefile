@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 SOURCES := $(ROOT)pyproject.toml $(ROOT)constraints.txt
 export KEDRO_DISABLE_TELEMETRY := 1
 
-.PHONY: help run test test-slow check audit format viz ui clean-data install
+.PHONY: help run test test-slow check audit format viz ui notebook clean-data install
 .DEFAULT_GOAL := help
 
 help:  ## Show this list
@@ -55,7 +55,11 @@ viz: $(VENV)/.installed-dev  ## Look at the DAG in Kedro-Viz
 	@cd $(ROOT) && $(BIN)/kedro viz run
 
 ui: $(VENV)/.installed  ## Look at the runs in MLflow
-	@cd $(ROOT) && $(BIN)/mlflow ui --backend-store-uri sqlite:///$(ROOT)mlflow.db
+	@echo "MLflow will answer at http://127.0.0.1:5000 in a moment; Ctrl-C ends it"
+	@cd $(ROOT) && PYTHONWARNINGS=ignore $(BIN)/mlflow ui --backend-store-uri sqlite:///$(ROOT)mlflow.db --uvicorn-opts "--log-level warning"
+
+notebook: $(VENV)/.installed-dev  ## Open the notebooks
+	@cd $(ROOT) && $(BIN)/jupyter notebook notebooks
 
 clean-data:  ## Delete everything that runs have made; written and raw data stay
-	@cd $(ROOT) && rm -rf data/0[2-8]_* mlflow.db* mlartifacts logs .viz && echo "deleted what runs had made; data/00_written and data/01_raw are untouched"
+	@cd $(ROOT) && rm -rf data/0[2-8]_* mlflow.db* .mlflow.lock mlartifacts logs .viz && echo "deleted what runs had made; data/00_written and data/01_raw are untouched"

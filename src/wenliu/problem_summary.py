@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wenliu.display import columns_of_text, shorten
+from wenliu.project import command
 from wenliu.readers import ROLES, Sniffed
 from wenliu.readers.sniffing import delimiter_name
 
@@ -64,7 +65,10 @@ def describe(name: str, problem: Problem, written: Sequence[Path]) -> str:
         lines.append("  splits: " + ", ".join(f"{k} is {v}" for k, v in problem.splits.items()))
     lines += ["", "First rows", *_first_rows(problem.sniffed[0]), ""]
     lines += [f"Note: {note}" for note in _notes(problem)]
-    lines += ["Wrote " + ", ".join(map(str, written)), f"Next:  kedro run --env {name}"]
+    lines += [
+        "Wrote " + ", ".join(map(str, written)),
+        f"Next:  {command('kedro')} run --env {name}",
+    ]
     return "\n".join(lines)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from pathlib import Path
 
 from wenliu.errors import UserError
@@ -22,3 +24,11 @@ def find_project() -> Path:
         where=str(Path.cwd()),
         remedy="go into the project's folder, or install it with: pip install -e .",
     )
+
+
+def command(name: str) -> str:
+    """A command of ours as it can be typed here: by its path where no environment is active."""
+    if shutil.which(name):
+        return name
+    path = Path(sys.executable).parent / name
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from wenliu.datasets import VersionedDataset
+from wenliu.project import command
 
 if TYPE_CHECKING:
     from kedro.io import CatalogProtocol
@@ -172,23 +171,17 @@ def _places(reports: _Reports, catalog: CatalogProtocol) -> Iterator[tuple[str, 
 
 def _next(made: set[str], reports: _Reports, env: str | None) -> list[str]:
     chosen = f" --env {env}" if env else ""
-    ours, kedro = _command("wenliu"), _command("kedro")
+    ours, kedro = command("wenliu"), command("kedro")
     if "bundle" in made:
+        example = '--text "收到了，就是包装有点破"' if env is None else "FILE -o labelled.csv"
         return [
-            f'{ours} predict --text "收到了，就是包装有点破"{chosen}',
+            f"{ours} predict {example}{chosen}",
             f"{ours} new my_problem --from labelled.xlsx   then: {kedro} run --env my_problem",
             "make ui   (compare runs)   or   make viz   (look at the DAG)",
         ]
     if "inference_report" in made:
         return [f"look at {reports['inference_report']['output']}"]
     return [f"{kedro} run{chosen}   (all stages)"]
-
-
-def _command(name: str) -> str:
-    """The command as it can be typed here: by its path where no environment is active."""
-    if shutil.which(name):
-        return name
-    return _short(Path(sys.executable).parent / name)
 
 
 def _problem(catalog: CatalogProtocol) -> str:

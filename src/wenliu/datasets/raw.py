@@ -73,11 +73,7 @@ def _matching(pattern: str) -> list[Path]:
     path = Path(pattern)
     if not _GLOB & set(path.name):
         # A file that was named outright is taken whatever it is called.
-        if not path.is_file():
-            raise UserError(
-                "A raw file does not exist.", where=pattern, remedy="check the path in catalog.yml"
-            )
-        return [path]
+        return [path] if path.is_file() else []
     found = []
     for candidate in path.parent.glob(path.name):
         if candidate.name.startswith(".") or candidate.suffix.lower() == ".md":

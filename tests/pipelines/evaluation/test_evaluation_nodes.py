@@ -11,10 +11,11 @@ from sklearn.metrics import f1_score
 
 from wenliu.errors import UserError
 from wenliu.params import EvaluationParams
-from wenliu.pipelines.evaluation import nodes, slices, tables
+from wenliu.pipelines.evaluation import nodes, scoring, slices, tables
 from wenliu.pipelines.evaluation.pipeline import create_pipeline
 from wenliu.pipelines.evaluation.verdict import judge
 from wenliu.schemas import BaselineProbabilities, ModelLogits, Predictions
+from wenliu.tasks import get_task
 
 
 class Kept(MemoryDataset):
@@ -259,3 +260,14 @@ def test_flat_tokens_of_sliced_chunks():
     flat, offsets = tables.flat_tokens(pa.table({"token_ids": column}).slice(1))
     assert flat.tolist() == [3, 4, 5, 6]
     assert offsets.tolist() == [0, 1, 4]
+
+
+def test_a_perfect_score_on_few_rows_is_not_certain():
+    """Resampling rows that are all right says 100 to 100 %; Wilson's interval does not."""
+    gold = np.arange(13) % 3
+    logits = np.eye(3)[gold] * 9
+    options = {"n": 200, "confidence": 0.95, "seed": 1}
+    scores = scoring.with_intervals(get_task("classification"), gold, logits, options)
+    assert scores["accuracy"] == 1.0 and scores["accuracy_high"] > 0.999
+    assert 0.7 < scores["accuracy_low"] < 0.8
+    assert scores["macro_f1_low"] == scores["accuracy_low"]

@@ -55,6 +55,7 @@ def audit_examples(
             "to 'keep'.",
         )
     report = summarise(twins, split, labels, dropped, ids, texts, label_map["labels"], params)
+    report["sources"] = split_examples["source"].unique().to_pylist()
     for warning in report["warnings"]:
         logger.warning(warning)
     marked = _with_column(split_examples, "leak", _leaks(twins, split))

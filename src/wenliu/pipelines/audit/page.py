@@ -37,7 +37,8 @@ def audit_page(report: dict[str, Any]) -> str:
         Section("Labels", _labels(splits)),
         Section("Length", [_lengths(splits)]),
     ]
-    return render_page("Audit of the data", f"{report['rows']:,} rows: {subtitle}", sections)
+    subtitle = f"{report['rows']:,} rows: {subtitle}; from {', '.join(report['sources'])}"
+    return render_page("Audit of the data", subtitle, sections)
 
 
 def _glance(report: dict[str, Any]) -> list[Block]:

@@ -37,6 +37,8 @@ def evaluation_page(report: Mapping[str, Any]) -> str:
     model = report["model"]
     size = f", {model['parameters']:,} parameters" if model.get("parameters") else ""
     subtitle = f"Checkpoint {model['source']}{size}; {len(report['labels'])} labels"
+    sources = [row["slice"] for row in report["scores"]["slices"]["source"]]
+    subtitle += f"; rows from {', '.join(sources)}"
     scored = report["scores"]["sets"][report["scores"]["judged_on"]]
     sections = [
         Section("Result", _result(report)),
@@ -60,7 +62,7 @@ def _result(report: Mapping[str, Any]) -> list[Block]:
         ("Accuracy", percent(model["accuracy"]), _range(model, "accuracy")),
         ("Baseline macro-F1", percent(baseline["macro_f1"]), _range(baseline, "macro_f1")),
         (
-            "Difference",
+            "Difference, all rows",
             points(difference["macro_f1"]),
             f"points, {points(difference['low'])} to {points(difference['high'])}",
         ),
@@ -253,8 +255,9 @@ def _errors(report: Mapping[str, Any]) -> list[Block]:
 def _suspects(report: Mapping[str, Any]) -> list[Block]:
     blocks = [
         paragraph(
-            "Rows whose label is probably wrong, by confident learning: training rows by the "
-            "baseline out of fold, the others by the model. A person decides."
+            "Rows whose label may be wrong, by confident learning: training rows by the baseline "
+            "out of fold, the others by the model. The weaker the model, the more of these are "
+            "its own errors. A person decides."
         )
     ]
     for split, found in report["findings"]["suspects"].items():

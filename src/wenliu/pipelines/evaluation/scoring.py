@@ -15,6 +15,7 @@ from wenliu.metrics import (
     macro_f1_of,
     mcnemar,
     paired_bootstrap,
+    wilson_interval,
 )
 from wenliu.params import EvaluationParams
 from wenliu.pipelines.evaluation.tables import Ints
@@ -78,11 +79,18 @@ def score_rows(
 def with_intervals(
     task: Task, gold: Ints, outputs: NDArray[np.float64], options: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Scores of one classifier's ``(rows, labels)`` outputs, bounds of accuracy and macro-F1."""
+    """Scores of one classifier's ``(rows, labels)`` outputs, bounds of accuracy and macro-F1.
+
+    The bounds of accuracy are Wilson's, those of macro-F1 the bootstrap's. Where every resample
+    says the same, because no row is wrong, that would claim certainty: Wilson's serve for both.
+    """
     n_labels = outputs.shape[1]
     scores, predicted = task.metrics(gold, outputs, n_labels), outputs.argmax(axis=1)
-    for name, statistic in (("accuracy", accuracy_of), ("macro_f1", macro_f1_of)):
-        interval = counts_interval(statistic, gold, predicted, n_labels, **options)
+    accuracy = wilson_interval(int((gold == predicted).sum()), gold.size, options["confidence"])
+    f1 = counts_interval(macro_f1_of, gold, predicted, n_labels, **options)
+    if f1.low == f1.high:
+        f1 = accuracy
+    for name, interval in (("accuracy", accuracy), ("macro_f1", f1)):
         scores[f"{name}_low"], scores[f"{name}_high"] = interval.low, interval.high
     return scores
 

@@ -16,6 +16,8 @@ BASELINE_NAMES = {
 _CALIBRATION_ROWS, _CALIBRATION_ERROR = 1000, 0.05
 #: Share of leaking rows from which on a reader should look.
 _LEAK_SHARE = 0.01
+#: Below it the interval of an accuracy of 90 % is wider than twelve points.
+_FEW_ROWS = 100
 
 
 def judge(
@@ -37,11 +39,12 @@ def judge(
     official = scores["sets"][judged_on]
     scored = clean if clean and clean["rows"] >= official["rows"] / 2 else official
     better, comparison = _compare(scored["difference"], params.confidence)
+    name_of_baseline = BASELINE_NAMES[baseline_report["kind"]]
     which = f"{judged_on} rows" if scored is official else f"leak-free {judged_on} rows"
     model, baseline = scored["model"]["macro_f1"], scored["baseline"]["macro_f1"]
     sentence = (
-        f"{comparison} On {scored['rows']:,} {which} the model reaches a macro-F1 of "
-        f"{100 * model:.1f} %, {BASELINE_NAMES[baseline_report['kind']]} {100 * baseline:.1f} %."
+        f"On {scored['rows']:,} {which} the model {comparison} It reaches a macro-F1 of "
+        f"{100 * model:.1f} %, the baseline ({name_of_baseline}) {100 * baseline:.1f} %."
     )
     return {
         "better": better,
@@ -57,11 +60,11 @@ def _compare(difference: Mapping[str, float], confidence: float) -> tuple[str, s
     interval = f"{100 * confidence:g} % interval {points(low)} to {points(high)}"
     by = f"by {abs(100 * value):.1f} points of macro-F1 ({interval})."
     if low > 0:
-        return "yes", f"The model is better than the baseline {by}"
+        return "yes", f"is better than the baseline {by}"
     if high < 0:
-        return "no", f"The model is worse than the baseline {by}"
+        return "no", f"is worse than the baseline {by}"
     return "unclear", (
-        "The model is not shown to be better than the baseline: the difference of macro-F1 is "
+        "is not shown to be better than the baseline: the difference of macro-F1 is "
         f"{points(value)} points ({interval})."
     )
 
@@ -84,6 +87,11 @@ def _warnings(scores: Mapping[str, Any], better: str) -> list[str]:
         warnings.append(
             "There is no test split: the scores are of validation rows, which also chose the "
             "checkpoint, the temperature and the baseline, so they flatter."
+        )
+    if official["rows"] < _FEW_ROWS:
+        warnings.append(
+            f"Only {official['rows']} {judged_on} rows: no score here is sure to within several "
+            "points."
         )
     if better == "no":
         warnings.append("The baseline beats the model: use the baseline or a better checkpoint.")
