@@ -69,9 +69,55 @@ def test_a_file_gets_a_file_beside_it(project, tmp_path, capsys):
     assert f"2 rows of column 'text' -> {written}" in printed.err
 
 
-def test_an_empty_text_is_answered_with_a_warning(project, capsys):
-    run(text=" \u200b", env="tiny_env", project=project)
-    assert "leaves nothing" in capsys.readouterr().err
+@pytest.mark.parametrize("text", ["", " \n", " \u200b"])
+def test_an_empty_text_gets_no_label(project, capsys, text):
+    with pytest.raises(UserError, match="There is no text") as error:
+        run(text=text, env="tiny_env", project=project)
+    assert capsys.readouterr().out == ""
+    assert ("cleaning leaves nothing" in error.value.where) == ("\u200b" in text)
+
+
+def test_an_empty_text_ends_with_code_1(project):
+    done = wenliu("predict", "--text", "", "--env", "tiny_env", cwd=project)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "There is no text" in done.stderr
+
+
+def test_a_missing_file_names_the_one_that_may_be_meant(project, tmp_path):
+    (tmp_path / "Reviews.csv").write_text("text\n甲\n", "utf-8")
+    (tmp_path / "other.parquet").write_bytes(b"")
+    with pytest.raises(UserError, match="no such file") as error:
+        run(file=tmp_path / "reveiws.csv", project=project)
+    assert str(tmp_path / "Reviews.csv") in error.value.remedy
+    with pytest.raises(UserError, match="no such file") as error:
+        run(file=tmp_path / "zzz", project=project)
+    assert "check the name" in error.value.remedy
+    with pytest.raises(UserError, match="nor its folder"):
+        run(file=tmp_path / "nowhere" / "reviews.csv", project=project)
+    with pytest.raises(UserError, match="is a folder"):
+        run(file=tmp_path, project=project)
+
+
+def test_the_sheet_that_was_read_is_said_and_can_be_given(project, tmp_path):
+    from openpyxl import Workbook
+
+    book = Workbook()
+    book.active.title = "说明"
+    book.active.append(["本表由客服部整理"])
+    for name, text in (("一月", "快递三天了还没到"), ("二月", "质量不错下次再来")):
+        sheet = book.create_sheet(name)
+        sheet.append(["编号", "内容"])
+        sheet.append(["1", text])
+    book.save(tmp_path / "book.xlsx")
+    arguments = ["predict", str(tmp_path / "book.xlsx"), "--env", "tiny_env"]
+    written = tmp_path / "book.predictions.csv"
+    done = wenliu(*arguments, cwd=project)
+    assert done.returncode == 0, done.stderr
+    assert "Sheet '一月' was read; not read: '说明', '二月'" in done.stderr
+    assert "快递三天了还没到" in written.read_text("utf-8-sig")
+    done = wenliu(*arguments, "--sheet", "二月", cwd=project)
+    assert done.returncode == 0, done.stderr
+    assert "质量不错下次再来" in written.read_text("utf-8-sig")
 
 
 @pytest.mark.parametrize(
@@ -80,6 +126,7 @@ def test_an_empty_text_is_answered_with_a_warning(project, capsys):
         ({}, "a file or --text"),
         ({"text": "a", "file": Path("b")}, "a file or --text"),
         ({"file": Path("nowhere.csv")}, "no such file"),
+        ({"text": "a", "sheet": "b"}, "no sheet"),
         ({"text": "a", "env": "unknown"}, "tiny_env"),
         ({"text": "a"}, "Train one with `kedro run`, or"),
         ({"text": "a", "env": "untrained"}, "`kedro run --env untrained`"),

@@ -57,6 +57,7 @@ def new(
 )
 @click.option("--text", help="One text instead of a file.")
 @click.option("--column", help="Column of the text in FILE, if the guess is wrong.")
+@click.option("--sheet", help="Of a workbook: name or position from 0, if the guess is wrong.")
 @click.option("--env", help="Problem; default: the bundled one.")
 @click.option(
     "--bundle", help="Folder or version of a bundle; default: the champion, else the newest."
@@ -66,6 +67,7 @@ def predict(
     output: Path | None,
     text: str | None,
     column: str | None,
+    sheet: str | None,
     env: str | None,
     bundle: str | None,
 ) -> None:
@@ -82,6 +84,7 @@ def predict(
             output=output,
             text=text,
             column=column,
+            sheet=sheet,
             env=env,
             bundle=bundle,
             project=project,

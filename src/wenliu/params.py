@@ -215,6 +215,7 @@ class InferenceParams(Params):
     output: str | None = None
     bundle: str | None = Field(None, description="Folder or version; default: the champion.")
     text: str | int | None = Field(None, description="Column; default: found.")
+    sheet: str | int | None = Field(None, description="Of a workbook; default: found.")
     batch_tokens: int = Field(1024, ge=1)
 
 

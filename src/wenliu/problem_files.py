@@ -9,7 +9,7 @@ from pathlib import Path
 from wenliu.errors import UserError
 from wenliu.readers import ReadOptions, Sniffed, sniff
 from wenliu.readers.formats import find_format
-from wenliu.readers.workbook import sheet_names
+from wenliu.readers.workbook import first_sheet, sheet_names
 
 
 def look_at(path: Path, columns: Mapping[str, str | None], sheet: str | None) -> Sniffed:
@@ -35,21 +35,16 @@ def look_at(path: Path, columns: Mapping[str, str | None], sheet: str | None) ->
         # A position is written down as the name, which stays when sheets are moved.
         name = sheet if sheet in sheets or sheet is None else sheets[int(sheet)]
         return replace(found, options=replace(found.options, sheet=name))
-    failures = []
-    for name in sheets:
-        try:
-            found = _require(sniff(path, ReadOptions(sheet=name), columns))
-        except UserError as error:
-            failures.append(f"{name!r}: {error.found.rstrip('.')}")
-            continue
-        others = ", ".join(repr(other) for other in sheets if other != name)
-        why = f"{name!r}, the first with texts and labels; not read: {others}"
-        return replace(found, reasons={**found.reasons, "sheet": why})
-    raise UserError(
-        f"No sheet has a column of texts and one of labels. {'; '.join(failures)}.",
-        where=f"{path}, sheets {', '.join(map(repr, sheets))}",
+    name, found = first_sheet(
+        path,
+        sheets,
+        lambda each: _require(sniff(path, ReadOptions(sheet=each), columns)),
+        needs="a column of texts and one of labels",
         remedy="say which sheet it is with --sheet, and which columns with --text and --label",
     )
+    others = ", ".join(repr(other) for other in sheets if other != name)
+    why = f"{name!r}, the first with texts and labels; not read: {others}"
+    return replace(found, reasons={**found.reasons, "sheet": why})
 
 
 def sheet_of_all(sniffed: Sequence[Sniffed]) -> str | None:

@@ -10,7 +10,7 @@ import tracemalloc
 import pytest
 
 from wenliu.errors import UserError
-from wenliu.serving.batch import predict_file
+from wenliu.serving.batch import describe, predict_file
 from wenliu.serving.bundle import Bundle
 from wenliu.serving.writers import SUFFIXES, safe_cell
 
@@ -226,6 +226,74 @@ def test_the_column_is_found_or_named(bundle, tmp_path):
         assert report["text_column"] == "内容"
     with pytest.raises(UserError, match="编号, 内容"):
         predict_file(bundle, source, tmp_path / "out.csv", text_column="text")
+
+
+def workbook(path, sheets):
+    from openpyxl import Workbook
+
+    book = Workbook()
+    book.remove(book.active)
+    for name, rows in sheets.items():
+        sheet = book.create_sheet(name)
+        for row in rows:
+            sheet.append(row)
+    book.save(path)
+    return path
+
+
+COVER = [["客户反馈汇总"], ["本表由客服部整理，每周更新一次"], ["有问题请联系客服部的同事"]]
+NUMBERS = [["id", "数量"], ["1", 3], ["2", 4]]
+
+
+def table(column):
+    return [("编号", column), *((str(i), text) for i, text in enumerate(TEXTS))]
+
+
+def test_the_first_sheet_with_texts_is_read(bundle, tmp_path):
+    sheets = {"说明": COVER, "空": [], "数量": NUMBERS, "反馈": table("内容"), "旧": table("原文")}
+    source = workbook(tmp_path / "in.xlsx", sheets)
+    report = predict_file(bundle, source, tmp_path / "out.jsonl")
+    assert (report["sheet"], report["text_column"]) == ("反馈", "内容")
+    assert report["sheets_not_read"] == ["说明", "空", "数量", "旧"]
+    assert "Sheet '反馈' was read" in describe(report)
+    assert [row["内容"] for row in read(tmp_path / "out.jsonl")] == TEXTS
+    report = predict_file(bundle, source, tmp_path / "out.jsonl", text_column="原文")
+    assert (report["sheet"], report["rows"]) == ("旧", len(TEXTS))
+    for wanted in ("旧", 4, "4"):
+        report = predict_file(bundle, source, tmp_path / "out.jsonl", sheet=wanted)
+        assert (report["sheet"], report["text_column"]) == ("旧", "原文")
+    with pytest.raises(UserError, match="no sheet '新'; there are '说明'"):
+        predict_file(bundle, source, tmp_path / "out.jsonl", sheet="新")
+
+
+def test_without_a_sheet_of_texts_the_sheets_are_named(bundle, tmp_path):
+    source = workbook(tmp_path / "in.xlsx", {"数量": NUMBERS, "空": [], "反馈": table("内容")})
+    with pytest.raises(UserError, match="a column '正文'") as error:
+        predict_file(bundle, source, tmp_path / "out.csv", text_column="正文")
+    assert "sheets '数量', '空', '反馈'" in error.value.where
+    assert "--sheet" in error.value.remedy
+    source = workbook(tmp_path / "in.xlsx", {"数量": NUMBERS, "空": []})
+    with pytest.raises(UserError, match=r"No sheet has a column of texts.*'空': The worksheet is"):
+        predict_file(bundle, source, tmp_path / "out.csv")
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_a_sheet_of_one_column_is_read_if_there_is_no_table(bundle, tmp_path):
+    source = workbook(tmp_path / "in.xlsx", {"数量": NUMBERS, "反馈": [[t] for t in TEXTS]})
+    assert predict_file(bundle, source, tmp_path / "out.csv")["sheet"] == "反馈"
+    many = [["意见"], *([f"包裹被压坏了里面的杯子碎了{i}个"] for i in range(60))]
+    source = workbook(tmp_path / "in.xlsx", {"意见": many, "反馈": table("内容")})
+    assert predict_file(bundle, source, tmp_path / "out.csv")["sheet"] == "意见"
+
+
+def test_a_sheet_may_be_called_by_a_year_and_only_workbooks_have_any(bundle, tmp_path):
+    source = workbook(tmp_path / "in.xlsx", {"2023": table("内容"), "2024": table("内容")})
+    report = predict_file(bundle, source, tmp_path / "out.csv", sheet=2024)
+    assert report["sheet"] == "2024"
+    source = write_inputs(tmp_path, "csv")
+    assert predict_file(bundle, source, tmp_path / "out.csv", text_column="内容")["sheet"] is None
+    with pytest.raises(UserError, match="no workbook"):
+        predict_file(bundle, source, tmp_path / "out.csv", sheet="2024")
 
 
 def test_short_texts_in_the_only_column_are_predicted(bundle, tmp_path):

@@ -153,7 +153,8 @@ def _find_table(path: Path, options: ReadOptions, reasons: dict[str, str]) -> Re
         raise UserError(
             "The worksheet is empty.",
             where=f"{path}, row 1",
-            remedy=f"give ingestion.sheet, one of {', '.join(map(repr, sheets))}",
+            remedy="give the sheet (--sheet, ingestion.sheet or inference.sheet), one of "
+            + ", ".join(map(repr, sheets)),
         )
     skip = options.skip_rows
     if skip is None:

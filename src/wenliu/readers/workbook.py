@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from wenliu.errors import UserError
 from wenliu.readers.encodings import find_bad, printable
@@ -24,11 +24,53 @@ _RATIO_FLOOR = 1 << 20
 _ZEROS = re.compile(r"0{2,}")
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 
+_Found = TypeVar("_Found")
+
 
 def sheet_names(path: Path, options: ReadOptions) -> list[str]:
     """Names of the worksheets in order."""
     with _workbook(path, options) as book:
         return [sheet.title for sheet in book.worksheets]
+
+
+def sheet_name(sheet: str | int, names: Sequence[str]) -> str | None:
+    """The sheet that a name, or a position from 0, means; None if there is none."""
+    if str(sheet) in names:  # A sheet may be called 2024, which YAML reads as a number.
+        return str(sheet)
+    if isinstance(sheet, str) and sheet.isdecimal():
+        sheet = int(sheet)
+    return names[sheet] if isinstance(sheet, int) and 0 <= sheet < len(names) else None
+
+
+def first_sheet(
+    path: Path, names: Sequence[str], look: Callable[[str], _Found], *, needs: str, remedy: str
+) -> tuple[str, _Found]:
+    """The first sheet that serves: before the table there often is one that explains it.
+
+    Args:
+        path: The workbook, for the message.
+        names: Its sheets.
+        look: From a sheet to what was found; ``UserError`` where the sheet does not serve.
+        needs: What a sheet must have, for the message.
+        remedy: What to do where none has it.
+
+    Returns:
+        The sheet's name, and what ``look`` found there.
+
+    Raises:
+        UserError: No sheet serves; it says why of each.
+    """
+    failures = []
+    for name in names:
+        try:
+            return name, look(name)
+        except UserError as error:
+            failures.append(f"{name!r}: {error.found.rstrip('.')}")
+    raise UserError(
+        f"No sheet has {needs}. {'; '.join(failures)}.",
+        where=f"{path}, sheets {', '.join(map(repr, names))}",
+        remedy=remedy,
+    )
 
 
 def iter_cells(path: Path, options: ReadOptions) -> Iterator[tuple[int, list[str]]]:
@@ -118,17 +160,14 @@ def _refuse_bombs(path: Path, file: BinaryIO, options: ReadOptions) -> None:
 def _choose(book: Workbook, path: Path, sheet: str | int | None) -> Any:
     sheets: Sequence[Any] = book.worksheets
     names = [each.title for each in sheets]
-    if isinstance(sheet, str) and sheet in names:
-        return sheets[names.index(sheet)]
-    if isinstance(sheet, str) and sheet.isdecimal():
-        sheet = int(sheet)
-    position = 0 if sheet is None else sheet
-    if isinstance(position, int) and 0 <= position < len(sheets):
-        return sheets[position]
+    name = sheet_name(0 if sheet is None else sheet, names)
+    if name is not None:
+        return sheets[names.index(name)]
     raise UserError(
         f"There is no sheet {sheet!r}; there are {', '.join(map(repr, names))}.",
         where=str(path),
-        remedy="give ingestion.sheet as a name or a position from 0",
+        remedy="give the sheet (--sheet, ingestion.sheet or inference.sheet) as a name or a "
+        "position from 0",
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 _CHUNK_ROWS, _CHUNK_CHARS = 2_048, 2_000_000
 #: Enough to tell texts from ids and labels.
 _SNIFFED_ROWS = 2_000
+#: A sheet of one column with fewer rows may be notes on the table that follows.
+_NOTES_ROWS = 50
 
 _OUTPUTS = ("label", "probability", "error")
 
@@ -34,7 +37,12 @@ def default_target(source: Path) -> Path:
 
 
 def predict_file(
-    bundle: Bundle, source: Path, target: Path, *, text_column: str | int | None = None
+    bundle: Bundle,
+    source: Path,
+    target: Path,
+    *,
+    text_column: str | int | None = None,
+    sheet: str | int | None = None,
 ) -> dict[str, Any]:
     """Writes one row for each row of ``source``, in order, with flat memory.
 
@@ -49,20 +57,20 @@ def predict_file(
         target: ``.csv``, ``.tsv``, ``.jsonl``, ``.parquet`` or ``.xlsx``. It appears, or changes,
             only when every row was written.
         text_column: Name or position of the texts; default: found.
+        sheet: Name or position of a workbook's sheet; default: the first that has
+            ``text_column``, or in which a column of texts is found.
 
     Returns:
         ``input``, ``output``, ``rows``, ``predicted``, ``without_label``, ``labels`` (label to
-        rows), ``text_column``, ``bundle_sha256``, ``warnings``.
+        rows), ``text_column``, ``sheet`` (None but for workbooks), ``sheets_not_read``,
+        ``bundle_sha256``, ``warnings``.
 
     Raises:
-        UserError: When the file's structure or the column cannot be made out.
+        UserError: When the file's structure, the sheet or the column cannot be made out.
     """
-    from wenliu.readers import ReadOptions, sniff
-
     if target.resolve() == source.resolve():
         raise UserError("The output would overwrite the input.", where=str(target))
-    found = sniff(source, ReadOptions(wrong_width="bad_row"), max_rows=_SNIFFED_ROWS)
-    place = _text_place(found, source, text_column)
+    found, place, sheets = _look_at(source, text_column, sheet)
     outputs = [name if name not in found.columns else f"predicted_{name}" for name in _OUTPUTS]
     columns = [*found.columns, *outputs]
     counts: Counter[str] = Counter()
@@ -86,6 +94,8 @@ def predict_file(
         "without_label": rows - predicted,
         "labels": {label: counts[label] for label in bundle.labels},
         "text_column": found.columns[place],
+        "sheet": found.options.sheet,
+        "sheets_not_read": [name for name in sheets if name != found.options.sheet],
         "bundle_sha256": bundle.sha256,
         "warnings": [f"{rows - predicted} rows have no label; the column {outputs[2]} says why."]
         if rows > predicted
@@ -94,14 +104,77 @@ def predict_file(
 
 
 def describe(report: dict[str, Any]) -> str:
-    """The report in two or three lines."""
+    """The report in two to four lines."""
     top = sorted(report["labels"].items(), key=lambda item: -item[1])[:5]
     labels = ", ".join(f"{label} {count:,}" for label, count in top if count)
-    lines = [
+    lines = [describe_sheet(report)] if report["sheets_not_read"] else []
+    lines += [
         f"{report['rows']:,} rows of column {report['text_column']!r} -> {report['output']}",
         *report["warnings"],
     ]
     return "\n".join([*lines, f"Labels: {labels}"] if labels else lines)
+
+
+def describe_sheet(report: dict[str, Any]) -> str:
+    """Which of a workbook's sheets was read, and which were not."""
+    others = ", ".join(map(repr, report["sheets_not_read"]))
+    return f"Sheet {report['sheet']!r} was read; not read: {others}"
+
+
+def _look_at(
+    source: Path, text_column: str | int | None, sheet: str | int | None
+) -> tuple[Sniffed, int, list[str]]:
+    """What the file is, the position of its texts, and the sheets that it has.
+
+    Of a workbook's sheets, a short one of a single column is taken only if there is nothing better:
+    so looks the sheet of notes that stands before a table.
+    """
+    from wenliu.readers import ReadOptions, sniff
+    from wenliu.readers.formats import find_format
+    from wenliu.readers.workbook import first_sheet, sheet_name, sheet_names
+
+    options = ReadOptions(wrong_width="bad_row")
+
+    def look(name: str | int | None) -> tuple[Sniffed, int]:
+        found = sniff(source, replace(options, sheet=name), max_rows=_SNIFFED_ROWS)
+        return found, _text_place(found, source, text_column)
+
+    if find_format(source, options)[0] != "xlsx":
+        if sheet is not None:
+            raise UserError(
+                f"The sheet {sheet!r} is asked for, and the file is no workbook.",
+                where=str(source),
+                remedy="leave out the sheet (--sheet, or inference.sheet)",
+            )
+        return *look(None), []
+    sheets = sheet_names(source, options)
+    if sheet is not None or len(sheets) == 1:
+        name = sheet_name(0 if sheet is None else sheet, sheets)
+        # Where there is no such sheet, the reader says which ones there are.
+        return *look(sheet if name is None else name), sheets
+    notes: list[tuple[Sniffed, int]] = []
+
+    def look_for_table(name: str) -> tuple[Sniffed, int]:
+        found, place = look(name)
+        if text_column is None and len(found.columns) == 1 and found.rows < _NOTES_ROWS:
+            notes.append((found, place))
+            raise UserError("It may be notes.")
+        return found, place
+
+    try:
+        _, (found, place) = first_sheet(
+            source,
+            sheets,
+            look_for_table,
+            needs="a column of texts" if text_column is None else f"a column {text_column!r}",
+            remedy="say which sheet it is with --sheet, and which column with --column "
+            "(inference.sheet and inference.text)",
+        )
+    except UserError:
+        if not notes:
+            raise
+        found, place = notes[0]
+    return found, place, sheets
 
 
 def _answers(
@@ -164,7 +237,8 @@ def _text_place(found: Sniffed, source: Path, wanted: str | int | None) -> int:
     problem = "No column looks like text." if wanted is None else f"There is no column {wanted!r}."
     raise UserError(
         problem,
-        where=str(source),
+        where=str(source)
+        + (f", sheet {found.options.sheet!r}" if found.options.sheet is not None else ""),
         remedy=f"Name the column of the texts, one of: {', '.join(columns)} "
         "(--column, or inference.text).",
     )

@@ -40,6 +40,24 @@ def test_the_pipeline_labels_a_file_and_says_with_what(tiny_problem, tmp_path, c
     json.dumps(report, allow_nan=False)
 
 
+def test_the_sheet_with_the_texts_is_found_or_given(tiny_problem, tmp_path, capsys):
+    from openpyxl import Workbook
+
+    book = Workbook()
+    book.active.append(["本表由客服部整理"])
+    for name in ("一月", "二月"):
+        sheet = book.create_sheet(name)
+        sheet.append(["编号", "内容"])
+        sheet.append(["1", "快递三天了还没到"])
+    source = tmp_path / "book.xlsx"
+    book.save(source)
+    for given, read in ((None, "一月"), ("二月", "二月"), (2, "二月")):
+        params = InferenceParams(input=str(source), sheet=given)
+        report = predict_file(lambda wanted: (tiny_problem.bundle, ""), params)
+        assert report["sheet"] == read
+        assert f"Sheet {read!r} was read" in capsys.readouterr().err
+
+
 def test_without_an_input_the_command_that_gives_one(tiny_problem):
     with pytest.raises(UserError, match=r"inference\.input=FILE"):
         predict_file(lambda wanted: (tiny_problem.bundle, ""), InferenceParams())

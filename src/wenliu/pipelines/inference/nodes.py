@@ -17,7 +17,7 @@ def predict_file(
 
     Args:
         serving_bundle: From the bundle asked for (or None) to its folder and a sentence about it.
-        params: Input, output, bundle and column.
+        params: Input, output, bundle, column and sheet.
 
     Returns:
         ``inference_report``: rows, labels, unreadable rows, where the output is.
@@ -39,4 +39,7 @@ def predict_file(
     folder, which = serving_bundle(params.bundle)
     bundle = Bundle.load(folder, batch_tokens=params.batch_tokens)
     print(f"Bundle: {which} (sha256 {bundle.sha256[:12]})", file=sys.stderr)
-    return batch.predict_file(bundle, source, target, text_column=params.text)
+    report = batch.predict_file(bundle, source, target, text_column=params.text, sheet=params.sheet)
+    if report["sheets_not_read"]:
+        print(batch.describe_sheet(report), file=sys.stderr)
+    return report
