@@ -15,6 +15,14 @@ if TYPE_CHECKING:
 
 SPLITS = ("train", "validation", "test")
 
+#: Values of the column ``dropped``, and what each means.
+DROPPED = {
+    "leak": "a twin stands in a later split",
+    "repeat": "the text stands earlier in training",
+    "conflict": "the same text has another label in training",
+    "blank": "nothing is left of the text",
+}
+
 _EXAMPLES = {
     "id": "string",  # "<source>:<line>", unless the file has a column of ids
     "text": "string",  # as it stands in the raw file

@@ -9,17 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from wenliu.datasets import VersionedDataset
 from wenliu.project import command
+from wenliu.schemas import DROPPED
 
 if TYPE_CHECKING:
     from kedro.io import CatalogProtocol
     from kedro.pipeline import Pipeline
 
-_REASONS = {
-    "leak": "twin of a test or validation row",
-    "repeat": "repeat of another training row",
-    "conflict": "same text with different labels",
-    "blank": "nothing to read",
-}
 _WIDTH = 12
 
 
@@ -78,7 +73,7 @@ def _rows(reports: _Reports, catalog: CatalogProtocol) -> Iterator[tuple[str, st
         dropped = {reason: count for reason, count in audit["dropped"].items() if count}
         yield "audit", f"{sum(dropped.values()):,} rows dropped from training and validation"
         for reason, count in dropped.items():
-            yield "", f"{count:,}: {_REASONS.get(reason, reason)}"
+            yield "", f"{count:,}: {DROPPED[reason]}"
     if finetuning := reports["finetuning_report"]:
         yield "model", _model(finetuning)
         if reports["evaluation_report"] and _is_scratch(catalog):

@@ -30,7 +30,7 @@ def runs(project):
 def test_the_summary_says_what_happened_where_it_is_and_what_to_do_next(finished_run):
     summary = (finished_run / "summary.txt").read_text("utf-8")
     for expected in (
-        "rows", "quarantine", "different labels", "leak", "baseline", "random weights", "ONNX",
+        "rows", "quarantine", "another label", "leak", "baseline", "random weights", "ONNX",
         "evaluation_page.html", "bundle", "MLflow", "kedro run --env", "wenliu predict", "make ui",
     ):  # fmt: skip
         assert expected in summary, expected

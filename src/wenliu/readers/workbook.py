@@ -139,6 +139,7 @@ def _refuse_bombs(path: Path, file: BinaryIO, options: ReadOptions) -> None:
     try:
         with zipfile.ZipFile(file) as archive:
             members = archive.infolist()
+    # zipfile calls a compression it does not know NotImplementedError.
     except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError) as error:
         raise _damaged(path, error) from error
     size = sum(member.file_size for member in members)

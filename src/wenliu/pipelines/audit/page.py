@@ -15,15 +15,10 @@ from wenliu.reporting.page import (
     render_page,
     table,
 )
+from wenliu.schemas import DROPPED
 
 #: More labels than this stand in a folded table only.
 _CHARTED_LABELS = 40
-_REASONS = {
-    "leak": "a twin stands in a later split",
-    "repeat": "the text stands earlier in training",
-    "conflict": "the same text has another label in training",
-    "blank": "nothing is left of the text",
-}
 
 
 def audit_page(report: dict[str, Any]) -> str:
@@ -61,7 +56,7 @@ def _glance(report: dict[str, Any]) -> list[Block]:
     blocks += [paragraph(warning, "warning") for warning in report["warnings"]]
     if not report["warnings"]:
         blocks.append(paragraph("Nothing here needs attention.", "good"))
-    named = [(reason, dropped[reason], _REASONS[reason]) for reason in _REASONS]
+    named = [(reason, dropped[reason], DROPPED[reason]) for reason in DROPPED]
     blocks.append(table(["Dropped as", "Rows", "Because"], named, caption="Rows not learned from"))
     return blocks
 
