@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 SOURCES := $(ROOT)pyproject.toml $(ROOT)constraints.txt
 export KEDRO_DISABLE_TELEMETRY := 1
 
-.PHONY: help run test test-slow check audit format viz ui notebook clean-data install
+.PHONY: help run test test-slow check audit format viz ui notebook clean-data install benchmark
 .DEFAULT_GOAL := help
 
 help:  ## Show this list
@@ -50,6 +50,16 @@ format: $(VENV)/.installed-dev  ## Format the code and mend what ruff can
 audit:  ## Hold the pinned versions against known vulnerabilities (needs pypi.org)
 	@test -x $(ROOT).venv-audit/bin/pip-audit || { $(PYTHON) -m venv $(ROOT).venv-audit && $(ROOT).venv-audit/bin/pip install --quiet pip-audit; }
 	@$(ROOT).venv-audit/bin/pip-audit --strict --disable-pip --no-deps --requirement $(ROOT)constraints.txt
+
+$(VENV)/.installed-benchmark: $(VENV)/.installed-dev
+	$(PIP) install --quiet --constraint $(ROOT)constraints.txt --editable "$(ROOT)[benchmark]"
+	@touch $@
+
+BENCHMARKS := startup segment tokenize preprocess finetune_cpu finetune_gpu inference_cpu scaling
+benchmark: $(addprefix benchmark-,$(BENCHMARKS))  ## Measure against the peers (an hour; WENLIU_BENCH_DATA=folder of real data)
+
+benchmark-%: $(VENV)/.installed-benchmark  ## One comparison: make benchmark-segment
+	@cd $(ROOT) && $(BIN)/python -m benchmarks.$*
 
 viz: $(VENV)/.installed-dev  ## Look at the DAG in Kedro-Viz
 	@cd $(ROOT) && $(BIN)/kedro viz run
