@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wenliu.text.encoding import BATCH_ROWS, encode, load_tokenizer, token_rows
+from wenliu.text.encoding import BATCH_ROWS, encode, encode_pairs, load_tokenizer, token_counts
+from wenliu.text.fast_tokenizer import FastTokenizer
 from wenliu.text.vocabulary import SPECIAL_TOKENS, build_character_tokenizer, wordpiece_tokenizer
 
 TEXTS = ["快递三天没动静，客服也不回", "快递三天到了，very good!", "客服回得快 ok ok", "😂😂快快"]
@@ -46,7 +47,7 @@ def test_characters_words_and_emoji():
 
 
 def test_same_ids_as_plain_tokenizers_with_special_tokens():
-    expected = [encoding.ids for encoding in TOKENIZER.encode_batch(TEXTS)]
+    expected = [encoding.ids for encoding in TOKENIZER.plain.encode_batch(TEXTS)]
     assert rows(TEXTS) == expected
 
 
@@ -73,7 +74,7 @@ def test_lone_surrogates_do_not_crash():
 
 
 def test_truncation():
-    whole = token_rows(TOKENIZER, [TEXTS[0]])[0]
+    whole = rows([TEXTS[0]])[0][1:-1]
     assert rows([TEXTS[0]], 10)[0] == [CLS, *whole[:8], SEP]
     assert rows([TEXTS[0]], 10, "tail")[0] == [CLS, *whole[-8:], SEP]
     assert rows([TEXTS[0]], 10, "head_tail")[0] == [CLS, *whole[:2], *whole[-6:], SEP]
@@ -92,6 +93,55 @@ def test_any_text_has_a_defined_result(texts, max_length, truncation):
             assert ids == whole
 
 
+@given(
+    st.lists(st.text("快递 g😂,", max_size=30), min_size=1, max_size=4),
+    st.integers(3, 12),
+    st.sampled_from(["head", "tail", "head_tail"]),
+)
+def test_truncation_keeps_the_stated_tokens(texts, max_length, truncation):
+    room = max_length - 2
+    head = {"head": room, "tail": 0, "head_tail": room // 4}[truncation]
+    for ids, whole in zip(rows(texts, max_length, truncation), rows(texts), strict=True):
+        inner = whole[1:-1]
+        if len(inner) > room:
+            inner = inner[:head] + inner[len(inner) - (room - head) :]
+        assert ids == [CLS, *inner, SEP]
+
+
+def test_token_counts_are_without_special_tokens_and_uncut():
+    texts = [*TEXTS, "", "快" * 3000] * 400
+    counts = token_counts(TOKENIZER, texts)
+    assert counts.tolist() == [len(row) - 2 for row in rows(texts, 10_000)]
+    assert token_counts(TOKENIZER, []).tolist() == []
+
+
+@given(
+    st.lists(st.tuples(st.text("快g ,", max_size=15), st.text("快g ,", max_size=15)), max_size=6),
+    st.integers(5, 25),
+)
+def test_pairs_are_those_of_hugging_face(pairs, max_length):
+    plain = load_tokenizer(json.loads(TOKENIZER.plain.to_str())).plain
+    plain.enable_truncation(max_length, strategy="longest_first")
+    expected = plain.encode_batch(pairs)
+    firsts, seconds = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    found = encode_pairs(TOKENIZER, firsts, seconds, max_length)
+    assert len(found.offsets) == len(pairs) + 1
+    for row, (start, end) in zip(expected, pairwise(found.offsets), strict=True):
+        assert found.ids[start:end].tolist() == row.ids
+        assert found.token_types[start:end].tolist() == row.type_ids
+        assert list(map(tuple, found.spans[start:end].tolist())) == row.offsets
+
+
+def test_more_pairs_than_a_batch():
+    firsts, seconds = TEXTS * BATCH_ROWS, TEXTS[::-1] * BATCH_ROWS
+    few, many = (
+        encode_pairs(TOKENIZER, TEXTS, TEXTS[::-1], 20),
+        encode_pairs(TOKENIZER, firsts, seconds, 20),
+    )
+    assert many.ids.tolist() == few.ids.tolist() * BATCH_ROWS
+    assert np.diff(many.offsets).tolist() == np.diff(few.offsets).tolist() * BATCH_ROWS
+
+
 def test_settings_stored_in_the_file_do_not_matter(tmp_path):
     changed = build_character_tokenizer(TEXTS, min_count=1)
     changed.enable_padding(length=50)
@@ -106,13 +156,17 @@ def test_bad_arguments():
         encode(TOKENIZER, ["快"], 10, "middle")
     with pytest.raises(ValueError, match="max_length"):
         encode(TOKENIZER, ["快"], 2)
+    with pytest.raises(ValueError, match="max_length"):
+        encode_pairs(TOKENIZER, ["快"], ["递"], 4)
+    with pytest.raises(ValueError, match="2 second texts"):
+        encode_pairs(TOKENIZER, ["快"], ["递", "快"], 9)
     with pytest.raises(ValueError, match=r"\[SEP\]"):
         wordpiece_tokenizer(["[PAD]", "[UNK]", "[CLS]", "[MASK]"], lowercase=True)
 
 
 def test_agrees_with_transformers_bert_tokenizer_on_a_plain_text():
     tokenizer = wordpiece_tokenizer([*SPECIAL_TOKENS, "快", "ab", "##c", ","], lowercase=False)
-    flat, _ = encode(tokenizer, ["快abc,AB"], 20)
+    flat, _ = encode(FastTokenizer(tokenizer), ["快abc,AB"], 20)
     assert [tokenizer.id_to_token(i) for i in flat] == [
         "[CLS]", "快", "ab", "##c", ",", "[UNK]", "[SEP]",
     ]  # fmt: skip

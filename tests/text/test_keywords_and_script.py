@@ -2,10 +2,38 @@
 
 from __future__ import annotations
 
-import pytest
+from collections import Counter
 
-from wenliu.text.keywords import keywords_by_label
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from wenliu.text.keywords import _WORD, WordCounts
 from wenliu.text.script import script_of
+
+
+def keywords_by_label(rows, labels, n_labels, top):
+    counts = WordCounts(n_labels)
+    for start in range(0, len(rows), 7):
+        words = pa.array(rows[start : start + 7], pa.list_(pa.string()))
+        counts.add(words, pa.array(labels[start : start + 7], pa.int32()))
+    return counts.keywords(top)
+
+
+@settings(deadline=None)
+@given(st.lists(st.lists(st.sampled_from(["快递", "App", "APP", "慢", "12", "a1", "，", ""]))))
+def test_a_word_counts_once_a_row(rows) -> None:
+    counts = WordCounts(2)
+    labels = [i % 2 for i in range(len(rows))]
+    for start in range(0, len(rows), 3):
+        words = pa.array(rows[start : start + 3], pa.list_(pa.string()))
+        counts.add(words, pa.array(labels[start : start + 3], pa.int32()))
+    expected = [Counter(), Counter()]
+    for row, label in zip(rows, labels, strict=True):
+        expected[label].update({word.lower() for word in row if _WORD.fullmatch(word)})
+    assert counts._counts == expected
+    assert counts.rows == len(rows)
 
 
 def test_words_of_one_label_win_over_words_of_all() -> None:

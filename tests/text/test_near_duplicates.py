@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import random
 import time
+import tracemalloc
 
 import numpy as np
 from rapidfuzz.distance import Levenshtein
 
-from wenliu.text.near_duplicates import near_pairs, signatures
+from wenliu.text.minhash import BANDS, band_keys, signatures
+from wenliu.text.near_duplicates import FULL_BUCKET, NEIGHBOURS, NearIndex, near_pairs
 
 _HAN = [chr(code) for code in range(0x4E00, 0x5600)]
 
@@ -29,6 +31,13 @@ def test_one_character_edits_are_found() -> None:
     pairs = set(map(tuple, near_pairs(texts + edited).tolist()))
     wanted = {(i, i + 3000) for i, text in enumerate(texts) if text != edited[i]}
     assert len(wanted & pairs) >= 0.999 * len(wanted)
+
+
+def test_a_pair_at_the_very_border_is_near() -> None:
+    text = "".join(chr(0x4E00 + i) for i in range(40))
+    for similarity in (0.75, 0.8, 0.85, 0.9, 0.95):
+        edits = round(40 * (1 - similarity))
+        assert near_pairs([text, text[:-edits] + "x" * edits], similarity).tolist() == [[0, 1]]
 
 
 def test_every_pair_is_one_and_the_order_is_fixed() -> None:
@@ -69,6 +78,66 @@ def test_templates_stay_linear_and_connected() -> None:
     assert len(pairs) < 3000 * 24 * 6
     # Every row that has a near twin is told of at least one.
     assert len(np.unique(pairs)) == 3000
+
+
+def plainly(texts: list[str], similarity: float) -> list[list[int]]:
+    """The same search without a thought of speed: buckets, sets, and each candidate once."""
+    keys = band_keys(texts)
+    candidates: set[tuple[int, int]] = set()
+    for band in range(BANDS):
+        buckets: dict[int, list[int]] = {}
+        for row in sorted(range(len(texts)), key=lambda row: (keys[(band + 1) % BANDS][row], row)):
+            buckets.setdefault(int(keys[band][row]), []).append(row)
+        for bucket in buckets.values():
+            reach = FULL_BUCKET if len(bucket) <= FULL_BUCKET else NEIGHBOURS
+            for place, one in enumerate(bucket):
+                for other in bucket[place + 1 : place + 1 + reach]:
+                    candidates.add((min(one, other), max(one, other)))
+    return sorted(
+        [one, other]
+        for one, other in candidates
+        if Levenshtein.normalized_similarity(texts[one], texts[other]) >= similarity - 1e-9
+    )
+
+
+def test_no_candidate_is_lost_to_speed() -> None:
+    chance = random.Random(3)
+    texts = [f"尊敬的客户您的订单已经发货请注意查收谢谢您对我们的支持{i:03d}" for i in range(300)]
+    for _ in range(300):
+        texts.append(_text(chance, 20, 40))
+        texts.append(_edited(chance, chance.choice(texts)))
+    texts = list(dict.fromkeys(texts))
+    chance.shuffle(texts)
+    for similarity in (0.8, 0.9):
+        assert near_pairs(texts, similarity).tolist() == plainly(texts, similarity)
+
+
+def test_an_index_grows_part_by_part_and_forgets() -> None:
+    chance = random.Random(4)
+    texts = [_text(chance, 20, 40) for _ in range(200)]
+    texts += [_edited(chance, text) for text in texts]
+    index = NearIndex()
+    for start in range(0, 400, 90):
+        index.add(texts[start : start + 90])
+    kept = np.array([chance.random() < 0.9 for _ in texts])
+    index.keep(kept)
+    left = [text for text, keep in zip(texts, kept, strict=True) if keep]
+    found = index.pairs(lambda rows: [left[row] for row in rows.tolist()], 0.9)
+    assert len(found) > 100
+    assert found.tolist() == near_pairs(left).tolist()
+    assert NearIndex().pairs(lambda rows: [], 0.9).shape == (0, 2)
+
+
+def test_the_index_takes_less_than_300_bytes_a_row() -> None:
+    chance = random.Random(5)
+    texts = [_text(chance, 100, 140) for _ in range(3000)]
+    index = NearIndex()
+    tracemalloc.start()
+    for start in range(0, 3000, 500):
+        index.add(texts[start : start + 500])
+    size, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert size < 300 * 3000
 
 
 def test_short_and_odd_texts() -> None:

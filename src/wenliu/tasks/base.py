@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 if TYPE_CHECKING:
-    from tokenizers import Tokenizer
+    from wenliu.text.fast_tokenizer import FastTokenizer
 
 
 class Prediction(NamedTuple):
@@ -40,7 +40,7 @@ class Task(Protocol):
     loss: ClassVar[str]
 
     def encode(
-        self, tokenizer: Tokenizer, texts: Sequence[str], max_length: int, truncation: str
+        self, tokenizer: FastTokenizer, texts: Sequence[str], max_length: int, truncation: str
     ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         """Clean texts to token ids, flat, and offsets of length ``len(texts) + 1``."""
         ...

@@ -12,7 +12,7 @@ from wenliu.metrics import classification_metrics, softmax
 from wenliu.tasks.base import Prediction
 
 if TYPE_CHECKING:
-    from tokenizers import Tokenizer
+    from wenliu.text.fast_tokenizer import FastTokenizer
 
 
 class SingleLabelClassification:
@@ -23,7 +23,7 @@ class SingleLabelClassification:
     loss: ClassVar[str] = "cross_entropy"
 
     def encode(
-        self, tokenizer: Tokenizer, texts: Sequence[str], max_length: int, truncation: str
+        self, tokenizer: FastTokenizer, texts: Sequence[str], max_length: int, truncation: str
     ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         """One sequence ``[CLS] text [SEP]`` for each text.
 

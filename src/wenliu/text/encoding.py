@@ -13,20 +13,38 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from tokenizers import Tokenizer
+from wenliu.text.fast_tokenizer import FastTokenizer
+from wenliu.text.tokens import Tokens, as_numbers, offsets_of, ranges
 
-#: Texts handed to the tokenizer at once: enough for its threads, flat memory for any table.
+#: Texts tokenized at once before they are cut: flat memory for any table.
 BATCH_ROWS = 2_000
 
 TRUNCATIONS = ("head", "tail", "head_tail")
 
 
-def load_tokenizer(source: Mapping[str, Any] | str | Path) -> Tokenizer:
+class Pairs(NamedTuple):
+    """Rows ``[CLS] first [SEP] second [SEP]``, as Arrow lays out lists.
+
+    Attributes:
+        ids: int32, flat.
+        offsets: int64 of rows + 1.
+        token_types: int32 for each id: 1 for the second text and its ``[SEP]``, else 0.
+        spans: (ids, 2) int32: the characters of its own text that each token covers, as in
+            ``Tokens``; (0, 0) for special tokens.
+    """
+
+    ids: NDArray[np.int32]
+    offsets: NDArray[np.int64]
+    token_types: NDArray[np.int32]
+    spans: NDArray[np.int32]
+
+
+def load_tokenizer(source: Mapping[str, Any] | str | Path) -> FastTokenizer:
     """The tokenizer of a ``tokenizer.json``, given parsed or as a path.
 
     Padding and truncation stored in the file are switched off, and special tokens written out in
@@ -41,10 +59,10 @@ def load_tokenizer(source: Mapping[str, Any] | str | Path) -> Tokenizer:
     tokenizer.no_padding()
     tokenizer.no_truncation()
     tokenizer.encode_special_tokens = True
-    return tokenizer
+    return FastTokenizer(tokenizer)
 
 
-def special_id(tokenizer: Tokenizer, token: str) -> int:
+def special_id(tokenizer: FastTokenizer, token: str) -> int:
     """The id of a special token such as ``[PAD]``.
 
     Raises:
@@ -57,11 +75,11 @@ def special_id(tokenizer: Tokenizer, token: str) -> int:
 
 
 def encode(
-    tokenizer: Tokenizer,
+    tokenizer: FastTokenizer,
     texts: Sequence[str],
     max_length: int,
     truncation: str = "head",
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """Token ids of texts, flat, with ``[CLS]`` and ``[SEP]``, at most ``max_length`` a row.
 
     Args:
@@ -82,47 +100,112 @@ def encode(
         raise ValueError(f"max_length is {max_length}: [CLS], one token and [SEP] need 3.")
     first, last = special_id(tokenizer, "[CLS]"), special_id(tokenizer, "[SEP]")
     room = max_length - 2
-    pieces: list[np.ndarray] = []
-    offsets = np.zeros(len(texts) + 1, dtype=np.int64)
+    head = {"head": room, "tail": 0, "head_tail": room // 4}[truncation]
+    pieces = [np.zeros(0, dtype=np.int32)]
+    counts = [np.zeros(0, dtype=np.int64)]
     for start in range(0, len(texts), BATCH_ROWS):
-        flat: list[int] = []
-        for row, ids in enumerate(token_rows(tokenizer, texts[start : start + BATCH_ROWS])):
-            flat.append(first)
-            flat.extend(_cut(ids, room, truncation))
-            flat.append(last)
-            offsets[start + row + 1] = len(flat)
-        offsets[start + 1 : start + BATCH_ROWS + 1] += offsets[start]
-        pieces.append(np.asarray(flat, dtype=np.int32))
-    return np.concatenate(pieces) if pieces else np.zeros(0, dtype=np.int32), offsets
+        tokens = tokenizer.tokenize(texts[start : start + BATCH_ROWS])
+        sizes = np.minimum(np.diff(tokens.offsets), room)
+        offsets = offsets_of(sizes + 2)
+        flat = np.empty(offsets[-1], dtype=np.int32)
+        is_text = np.ones(len(flat), dtype=bool)
+        for places, special in ((offsets[:-1], first), (offsets[1:] - 1, last)):
+            flat[places] = special
+            is_text[places] = False
+        flat[is_text] = _cut(tokens, sizes, head).ids
+        pieces.append(flat)
+        counts.append(sizes + 2)
+    return np.concatenate(pieces), offsets_of(np.concatenate(counts))
 
 
-def token_rows(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
-    """Token ids of each text, without special tokens and uncut. One batch: keep it small."""
-    batch = tokenizer.encode_batch_fast([_storable(t) for t in texts], add_special_tokens=False)
-    return [encoding.ids for encoding in batch]
+def encode_pairs(
+    tokenizer: FastTokenizer, firsts: Sequence[str], seconds: Sequence[str], max_length: int
+) -> Pairs:
+    """Pairs of texts as BERT reads them, with the characters that each token covers.
+
+    Where a pair is too long, tokens are taken from the end of the longer text until both are of one
+    length, and then from both (``longest_first`` of Hugging Face tokenizers).
+
+    Args:
+        tokenizer: From ``load_tokenizer``.
+        firsts: Clean texts.
+        seconds: As many clean texts.
+        max_length: Tokens of a row, the three special tokens included; at least 5.
+    """
+    if len(firsts) != len(seconds):
+        raise ValueError(f"{len(firsts)} first texts and {len(seconds)} second texts.")
+    if max_length < 5:
+        raise ValueError(f"max_length is {max_length}: two tokens and three special ones need 5.")
+    special = (special_id(tokenizer, "[CLS]"), special_id(tokenizer, "[SEP]"))
+    parts = []
+    for start in range(0, max(1, len(firsts)), BATCH_ROWS):
+        sides = (texts[start : start + BATCH_ROWS] for texts in (firsts, seconds))
+        one, other = (tokenizer.tokenize(texts, spans=True) for texts in sides)
+        parts.append(_paired(one, other, max_length - 3, special))
+    offsets = offsets_of(np.concatenate([np.diff(part.offsets) for part in parts]))
+    ids, types, spans = (
+        np.concatenate([getattr(part, name) for part in parts])
+        for name in ("ids", "token_types", "spans")
+    )
+    return Pairs(ids, offsets, types, spans)
 
 
-def token_spans(tokenizer: Tokenizer, text: str) -> tuple[list[int], list[tuple[int, int]]]:
-    """Token ids of one text and the characters each came from, without special tokens."""
-    encoding = tokenizer.encode(_storable(text), add_special_tokens=False)
-    return encoding.ids, encoding.offsets
+def token_counts(tokenizer: FastTokenizer, texts: Sequence[str]) -> NDArray[np.int64]:
+    """Tokens of each text, without special tokens and uncut."""
+    counts = [
+        np.diff(tokenizer.tokenize(texts[start : start + BATCH_ROWS]).offsets)
+        for start in range(0, len(texts), BATCH_ROWS)
+    ]
+    return np.concatenate([np.zeros(0, dtype=np.int64), *counts])
 
 
-def _cut(ids: list[int], room: int, truncation: str) -> list[int]:
-    if len(ids) <= room:
-        return ids
-    if truncation == "head":
-        return ids[:room]
-    if truncation == "tail":
-        return ids[-room:]
-    head = room // 4
-    return ids[:head] + ids[len(ids) - (room - head) :]
+def _cut(tokens: Tokens, sizes: NDArray[np.int64], head: int | None = None) -> Tokens:
+    """The tokens with those left out that are too many, ``offsets`` as they were.
+
+    Args:
+        tokens: Of some rows.
+        sizes: How many tokens of each row stay.
+        head: How many of them come from the beginning, the others from the end; None for all.
+    """
+    surplus = np.diff(tokens.offsets) - sizes
+    if not surplus.any():
+        return tokens
+    kept = np.ones(len(tokens.ids), dtype=bool)
+    kept[ranges(tokens.offsets[:-1] + (sizes if head is None else head), surplus)] = False
+    spans = None if tokens.spans is None else tokens.spans[kept]
+    return Tokens(tokens.ids[kept], tokens.offsets, spans)
 
 
-def _storable(text: str) -> str:
-    """The text with lone surrogates replaced: tokenizers takes UTF-8 and would crash on them."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return "".join("\ufffd" if "\ud800" <= c <= "\udfff" else c for c in text)
-    return text
+def _paired(one: Tokens, other: Tokens, room: int, special: tuple[int, int]) -> Pairs:
+    counts = np.diff(one.offsets), np.diff(other.offsets)
+    shorter, longer = np.minimum(*counts), np.maximum(*counts)
+    # As Hugging Face does it: the longer text gives way to what the shorter one leaves of the
+    # room, but not below its length; if that is still too much, both get half, the longer the odd.
+    longer = np.minimum(longer, np.maximum(shorter, room - shorter))
+    halved = shorter + longer > room
+    shorter = np.where(halved, room // 2, shorter)
+    longer = np.where(halved, room // 2 + room % 2, longer)
+    swapped = counts[0] > counts[1]
+    first_sizes = np.where(swapped, longer, shorter)
+    second_sizes = np.where(swapped, shorter, longer)
+
+    offsets = offsets_of(first_sizes + second_sizes + 3)
+    ids = np.empty(offsets[-1], dtype=np.int32)
+    spans = np.zeros((len(ids), 2), dtype=np.int32)
+    sides = np.stack([first_sizes + 2, second_sizes + 1], axis=1)
+    types = np.repeat(np.tile(np.array([0, 1], dtype=np.int32), len(sides)), sides.ravel())
+    is_text = np.ones(len(ids), dtype=bool)
+    for places, token_id in zip(
+        (offsets[:-1], offsets[:-1] + sides[:, 0] - 1, offsets[1:] - 1),
+        (special[0], special[1], special[1]),
+        strict=True,
+    ):
+        ids[places] = token_id
+        is_text[places] = False
+    for tokens, sizes, side in ((one, first_sizes, 0), (other, second_sizes, 1)):
+        cut = _cut(tokens, sizes)
+        of_side = is_text & (types == side)
+        ids[of_side] = cut.ids
+        if cut.spans is not None:
+            as_numbers(spans)[of_side] = as_numbers(cut.spans)
+    return Pairs(ids, offsets, types, spans)

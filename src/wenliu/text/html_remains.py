@@ -11,6 +11,7 @@ from html import unescape
 from html.entities import html5
 
 from wenliu.text.edits import Replacement, Stretch, apply_replacements, compose, stretches_of
+from wenliu.text.rules import Rule
 
 _INLINE = "a abbr b bdi bdo big cite code del dfn em font i ins kbd mark o:p q s samp small span"
 _INLINE += " strike strong sub sup tt u var wbr nobr"
@@ -35,10 +36,10 @@ _ENTITY = re.compile(
 )
 
 
-class Html:
+class Html(Rule):
     """Drops tags and comments, unescapes entities; block tags leave a space."""
 
-    name, signs, writes, deletes, aligned = "html", "<&", None, True, False
+    name, signs, deletes = "html", "<&", True
 
     def __init__(self, refine: Callable[[str], str]) -> None:
         """Makes the rule.

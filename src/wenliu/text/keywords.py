@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import log, sqrt
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 #: At least two letters, one of them not a digit: no signs, numbers or single characters.
 _WORD = re.compile(r"(?=.*[^\W\d_])\w{2,}")
@@ -33,29 +38,71 @@ class Keyword:
     share: float
 
 
-def keywords_by_label(
-    words: Iterable[Sequence[str]], labels: Iterable[int], n_labels: int, top: int
-) -> list[list[Keyword]]:
-    """Log-odds ratios with an informative Dirichlet prior (Monroe, Colaresi and Quinn 2008).
+class WordCounts:
+    """In how many rows of each label every word stands, batch by batch.
 
-    The prior is the whole collection, so frequent words need a large difference and rare ones
-    cannot win by chance. A word counts once a row: a rant that repeats a word is one voice.
+    A word counts once a row: a rant that repeats a word is one voice.
 
     Args:
-        words: Words of each row.
-        labels: Label of each row.
         n_labels: How many labels there are.
-        top: How many keywords of each label are returned at most.
 
-    Returns:
-        For each label its keywords, the strongest first, all with a positive score.
+    Attributes:
+        rows: Rows counted so far.
     """
-    counts = [Counter[str]() for _ in range(n_labels)]
-    for row, label in zip(words, labels, strict=True):
-        counts[label].update({word.lower() for word in row if _WORD.fullmatch(word)})
-    total = sum(counts, Counter[str]())
-    size = sum(total.values())
-    return [_keywords(own, total, size, top) for own in counts]
+
+    def __init__(self, n_labels: int) -> None:
+        self.rows = 0
+        self._counts = [Counter[str]() for _ in range(n_labels)]
+
+    def add(self, words: pa.ListArray, labels: pa.Array) -> None:
+        """Counts a batch.
+
+        Args:
+            words: Words of each row.
+            labels: Label id of each row.
+        """
+        import pyarrow.compute as pc
+
+        self.rows += len(words)
+        # Of half a million words some ten thousand differ: only these become Python strings.
+        encoded = words.flatten().dictionary_encode()
+        merged: dict[str, int] = {}
+        numbers = np.array(
+            [
+                merged.setdefault(word.lower(), len(merged)) if _WORD.fullmatch(word) else -1
+                for word in encoded.dictionary.to_pylist()
+            ],
+            np.int64,
+        )
+        if not merged:
+            return
+        names, bits = list(merged), len(merged).bit_length()
+        word = numbers[encoded.indices.to_numpy()]
+        row = np.repeat(np.arange(len(words)), pc.list_value_length(words).to_numpy())
+        pairs = np.sort((row << bits | word)[word >= 0])
+        once = pairs[np.diff(pairs, prepend=-1) > 0]
+        row, word = once >> bits, once & ((1 << bits) - 1)
+        found, rows = np.unique(
+            np.asarray(labels, np.int64)[row] << bits | word, return_counts=True
+        )
+        for pair, count in zip(found.tolist(), rows.tolist(), strict=True):
+            self._counts[pair >> bits][names[pair & ((1 << bits) - 1)]] += count
+
+    def keywords(self, top: int) -> list[list[Keyword]]:
+        """Log-odds ratios with an informative Dirichlet prior (Monroe, Colaresi and Quinn 2008).
+
+        The prior is the whole collection, so frequent words need a large difference and rare ones
+        cannot win by chance.
+
+        Args:
+            top: How many keywords of each label are returned at most.
+
+        Returns:
+            For each label its keywords, the strongest first, all with a positive score.
+        """
+        total = sum(self._counts, Counter[str]())
+        size = sum(total.values())
+        return [_keywords(own, total, size, top) for own in self._counts]
 
 
 def _keywords(own: Counter[str], total: Counter[str], size: int, top: int) -> list[Keyword]:

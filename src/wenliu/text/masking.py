@@ -36,10 +36,10 @@ _ID_NUMBER = (
 )
 
 
-class Urls:
+class Urls(Rule):
     """Links that begin with a scheme or with ``www.``."""
 
-    name, signs, aligned = "urls", "/wW", False
+    name, signs, together = "urls", "/wW", 2
 
     def __init__(self, mask: str) -> None:
         self.mask = self.writes = mask
@@ -54,10 +54,10 @@ class Urls:
         return found
 
 
-class Emails:
+class Emails(Rule):
     """E-mail addresses, found from their @ in both directions."""
 
-    name, signs, aligned = "emails", "@＠", False
+    name, signs = "emails", "@＠"
 
     def __init__(self, mask: str) -> None:
         self.mask = self.writes = mask
@@ -87,7 +87,15 @@ def mentions(mask: str) -> Rule:
 
 def phones(mask: str) -> Rule:
     """Mobile, landline and service numbers of mainland China."""
-    return PatternRule("phones", _PHONE, lambda _: mask, signs=None, writes=mask, deletes=not mask)
+    return PatternRule(
+        "phones",
+        _PHONE,
+        lambda _: mask,
+        signs="0123456789 -",
+        together=10,
+        writes=mask,
+        deletes=not mask,
+    )
 
 
 def id_numbers(mask: str) -> Rule:
@@ -96,7 +104,8 @@ def id_numbers(mask: str) -> Rule:
         "id_numbers",
         _ID_NUMBER,
         lambda _: mask,
-        signs=None,
+        signs="0123456789",
+        together=17,
         writes=mask,
         deletes=not mask,
         flags=re.I,

@@ -1,14 +1,9 @@
-"""Cleaning: the rules in their order, one text or a column at a time, with the way back.
-
-Most rows of a real column need most rules not at all. So a column is first looked up code point by
-code point in a table that says which rules could care (numpy, some 100 million characters a
-second), and only those rules run on only those rows.
-"""
+"""Cleaning: the rules in their order, one text or a column at a time, with the way back."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,21 +12,27 @@ from wenliu.text.edits import Edits, Stretch, apply_replacements, compose, stret
 from wenliu.text.emoji_words import Emoji
 from wenliu.text.html_remains import Html
 from wenliu.text.rules import Rule
+from wenliu.text.scan import Scan, Scanner
 from wenliu.text.settings import TextSettings
 from wenliu.text.simplify import Simplify
+from wenliu.text.string_columns import content_of, list_array, string_array
 from wenliu.text.tally import Tally
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 __all__ = ["Normalizer", "Tally", "TextSettings"]
 
-_CHUNK_CHARACTERS = 500_000
-#: Phone and identity numbers hold at least that many digits in a row.
-_DIGITS = 4
+#: Characters scanned at once.
+_BLOCK = 200_000
+#: A scan takes as long (some 80 µs) as every rule on so many characters: a request to a server.
+_FEW = 200
 
 
 class Normalizer:
     """Cleans texts as :class:`TextSettings` say.
 
-    All three ways give the same text for every string there is, lone surrogates included.
+    All ways give the same text for every string there is, lone surrogates included.
 
     Args:
         settings: The resolved rules.
@@ -50,6 +51,7 @@ class Normalizer:
             )
             for index, rule in enumerate(self._rules)
         ]
+        self._scanner = Scanner(self._rules, settings.repeats)
 
     def clean(self, text: str) -> str:
         """The cleaned text."""
@@ -64,36 +66,101 @@ class Normalizer:
         trail: list[Stretch] = []
         return self._run(text, self._all, trail=trail), Edits(trail)
 
-    def clean_batch(self, texts: Sequence[str], tally: Tally | None = None) -> list[str]:
-        """The cleaned texts, in order; ``tally`` is counted up."""
+    def clean_batch(self, texts: Sequence[str]) -> list[str]:
+        """The cleaned texts, in order."""
+        lengths = np.fromiter(map(len, texts), np.int64, len(texts))
+        if lengths.sum() < _FEW:
+            return [self.clean(text) for text in texts]
         cleaned: list[str] = []
-        for batch in self._batches(texts, tally):
-            run = self._run
-            new = [
-                run(text, pending, tally) if pending else text
-                for text, pending in zip(batch, self._pending(batch), strict=True)
-            ]
-            if tally is not None:
-                tally.add_rows(batch, new)
-            cleaned += new
+        for rows in _blocks(lengths):
+            part, ends = texts[rows], np.cumsum(lengths[rows])
+            scan = self._scanner.scan("".join(part), ends)
+            marks = scan.pending.tolist(), scan.translated.tolist(), ends.tolist()
+            for text, pending, translated, end in zip(part, *marks, strict=True):
+                if translated:
+                    text = scan.text[end - len(text) : end]
+                elif pending:
+                    text = self._run(text, pending)
+                cleaned.append(text)
         return cleaned
 
-    def clean_batch_with_edits(
-        self, texts: Sequence[str], tally: Tally | None = None
-    ) -> tuple[list[str], list[list[int] | None]]:
-        """As :meth:`clean_batch`, and for every text the flat form of its :class:`Edits`."""
-        cleaned: list[str] = []
-        flats: list[list[int] | None] = []
-        for batch in self._batches(texts, tally):
-            new = []
-            for text, pending in zip(batch, self._pending(batch), strict=True):
-                trail: list[Stretch] = []
-                new.append(self._run(text, pending, tally, trail) if pending else text)
-                flats.append(Edits(trail).flat if trail else None)
-            if tally is not None:
-                tally.add_rows(batch, new)
-            cleaned += new
-        return cleaned, flats
+    def clean_column(
+        self, texts: pa.StringArray, tally: Tally | None = None
+    ) -> tuple[pa.StringArray, pa.ListArray]:
+        """The cleaned texts, and for every text the flat form of its :class:`Edits`.
+
+        Args:
+            texts: Without nulls.
+            tally: Is counted up.
+        """
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        if tally is not None:
+            tally.open(self.names)
+        lengths = pc.utf8_length(texts).to_numpy().astype(np.int64)
+        pieces = [
+            self._clean_block(texts[rows], np.cumsum(lengths[rows]), tally)
+            for rows in _blocks(lengths)
+        ]
+        if not pieces:
+            return texts, pa.array([], pa.list_(pa.int32()))
+        return tuple(map(pa.concat_arrays, zip(*pieces, strict=True)))
+
+    def _clean_block(
+        self, texts: pa.StringArray, ends: np.ndarray, tally: Tally | None
+    ) -> tuple[pa.StringArray, pa.ListArray]:
+        """Translates most of the rows that need something, and runs the rules on the others."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        content, offsets = content_of(texts)
+        block = str(content, "utf-8")
+        scan = self._scanner.scan(block, ends)
+        translated = scan.translated
+        if tally is not None:
+            translated = translated & ~self._shown(scan, tally)
+        slow = (scan.pending != 0) & ~translated
+        cleaned = texts
+        if translated.any():
+            offsets[1:] += scan.growth(ends)
+            cleaned = string_array(scan.text.encode(), offsets)
+        starts = ends - np.diff(ends, prepend=0)
+        old = [block[starts[row] : ends[row]] for row in np.flatnonzero(slow)]
+        new: list[str] = []
+        edits: list[list[int] | None] = []
+        for text, pending in zip(old, scan.pending[slow].tolist(), strict=True):
+            trail: list[Stretch] = []
+            new.append(self._run(text, pending, tally, trail))
+            edits.append(Edits(trail).flat)
+        if old:
+            cleaned = pc.replace_with_mask(cleaned, slow, pa.array(new, pa.string()))
+        if tally is not None:
+            changed = [pair for pair in zip(old, new, strict=True) if pair[0] is not pair[1]]
+            tally.add_rows(
+                rows=len(ends),
+                changed=int(translated.sum()) + len(changed),
+                blank=sum(bool(before.strip()) and not after.strip() for before, after in changed),
+                before=len(block),
+                after=len(block) + sum(map(len, new)) - sum(map(len, old)),
+            )
+            self._count(scan, translated, tally)
+        return cleaned, _edits_array(edits, slow)
+
+    def _shown(self, scan: Scan, tally: Tally) -> np.ndarray:
+        """The rows that samples are wanted of: the first ones of each rule."""
+        shown = np.zeros(len(scan.pending), bool)
+        for rule, bit in self._scanner.charwise:
+            concerned = np.flatnonzero(scan.translated & (scan.pending & bit != 0))
+            shown[concerned[: tally.wanted(rule)]] = True
+        return shown
+
+    def _count(self, scan: Scan, translated: np.ndarray, tally: Tally) -> None:
+        """Counts what was done by translation."""
+        flags = scan.flags_in(translated)
+        for rule, bit in self._scanner.charwise:
+            rows = np.count_nonzero(scan.pending[translated] & bit)
+            tally.add_plain(rule, int(rows), int(np.count_nonzero(flags & bit)))
 
     def _run(
         self,
@@ -127,85 +194,38 @@ class Normalizer:
             trail.clear()
         return text
 
-    def _batches(self, texts: Sequence[str], tally: Tally | None) -> Iterator[list[str]]:
-        if tally is not None:
-            tally.open(self.names)
-        batch: list[str] = []
-        size = 0
-        for text in texts:
-            batch.append(text)
-            size += len(text) + 1
-            if size >= _CHUNK_CHARACTERS:
-                yield batch
-                batch, size = [], 0
-        if batch:
-            yield batch
 
-    def _pending(self, texts: list[str]) -> list[int]:
-        """For each text, the bits of the rules that could change it."""
-        lengths = np.fromiter(map(len, texts), np.int64, len(texts))
-        codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), np.uint32)
-        pending = np.zeros(len(texts), self._table.dtype)
-        filled = np.flatnonzero(lengths)
-        if len(filled):
-            ends = np.cumsum(lengths[filled])
-            starts = ends - lengths[filled]
-            flags = self._table[codes]
-            self._mark_runs(codes, flags)
-            spaces = self._bit("whitespace")
-            for edge in (starts, ends - 1):
-                flags[edge[codes[edge] == 0x20]] |= spaces
-            pending[filled] = np.bitwise_or.reduceat(flags, starts)
-        return pending.tolist()
+def _blocks(lengths: np.ndarray) -> Iterator[slice]:
+    """Rows in blocks of some ``_BLOCK`` characters; a longer row is a block of its own."""
+    ends = np.cumsum(lengths)
+    first = 0
+    while first < len(ends):
+        begin = ends[first] - lengths[first]
+        last = max(int(np.searchsorted(ends, begin + _BLOCK)), first + 1)
+        yield slice(first, last)
+        first = last
 
-    def _mark_runs(self, codes: np.ndarray, flags: np.ndarray) -> None:
-        """Marks what single characters do not tell. Runs over two texts do no harm."""
-        same = codes[1:] == codes[:-1]
-        blank = same & (codes[1:] == 0x20)
-        flags[1:][blank] |= self._bit("whitespace")
-        if self.settings.repeats:
-            runs = _runs(same, min(self.settings.repeats, 3))
-            flags[: len(runs)][runs] |= self._bit("repeats")
-        numbers = self._bit("phones") | self._bit("id_numbers")
-        if numbers:
-            runs = _runs(codes - np.uint32(0x30) < 10, _DIGITS)
-            flags[: len(runs)][runs] |= numbers
 
-    def _bit(self, name: str) -> np.uint16:
-        return np.uint16(1 << self.names.index(name) if name in self.names else 0)
+def _edits_array(edits: list[list[int] | None], slow: np.ndarray) -> pa.ListArray:
+    """The column ``edits``: those of the slow rows, null elsewhere."""
+    import pyarrow as pa
 
-    @cached_property
-    def _table(self) -> np.ndarray:
-        """Code point to the bits of the rules that care about it."""
-        table = np.zeros(0x110000, np.uint16)
-        for index, rule in enumerate(self._rules):
-            signs = (rule.signs or "").encode("utf-32-le", "surrogatepass")
-            table[np.frombuffer(signs, np.uint32)] |= np.uint16(1 << index)
-        # A single space inside a text is as it should be: only runs and ends are looked at.
-        odd = [code for code in range(0x3001) if chr(code).isspace() and code != 0x20]
-        table[odd] |= self._bit("whitespace")
-        return table
+    flat = [number for row in edits for number in row or ()]
+    counts = np.zeros(len(slow), np.int64)
+    counts[slow] = [len(row or ()) for row in edits]
+    return list_array(pa.array(flat, pa.int32()), counts, missing=counts == 0)
 
 
 def _can_enable(rule: Rule, later: Rule) -> bool:
     """Whether a change by ``rule`` can give ``later`` something to do that it had not before."""
-    if rule.writes is None:
+    if rule.writes is None or later.name == "repeats":
+        return True  # a run grows by what is written, and by what comes together
+    comes_together = rule.deletes and rule.name != "repeats"
+    if later.name == "whitespace":
+        return comes_together or any(map(str.isspace, rule.writes))
+    if later.together > 1 and comes_together:
         return True
-    if later.signs is not None:
-        return not set(rule.writes).isdisjoint(later.signs)
-    # Only runs tell: a run grows by what is written, or by what comes together.
-    if later.name == "repeats":
-        return True
-    wanted = str.isdigit if later.name in ("phones", "id_numbers") else str.isspace
-    return (rule.deletes and rule.name != "repeats") or any(map(wanted, rule.writes))
-
-
-def _runs(flags: np.ndarray, length: int) -> np.ndarray:
-    """Where ``length`` flags in a row begin."""
-    runs = flags
-    for _ in range(length - 1):
-        runs = runs[:-1] & flags[len(flags) - len(runs) + 1 :]
-    return runs
+    return not set(rule.writes).isdisjoint(later.signs or "")
 
 
 def _rules(settings: TextSettings) -> list[Rule]:

@@ -8,42 +8,41 @@ fast path and the mapped path cannot disagree. Every pattern is linear in the le
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Protocol
 
 from wenliu.text.edits import Replacement
 
 
-class Rule(Protocol):
+class Rule(ABC):
     """One rule of cleaning.
 
     Attributes:
         name: As in the parameters and the report.
         signs: Characters of which every text that the rule changes holds one; None when it is not
             single characters that tell.
+        together: How many of ``signs`` stand side by side in every text that the rule changes.
         writes: Characters that its replacements consist of; None when they may be any.
         deletes: Whether replacements may be empty, so that what stood apart comes together.
         aligned: Replacements of the same length stand for the old characters one by one.
+        charwise: Each of ``signs`` is replaced by the same string wherever it stands.
     """
 
-    @property
-    def name(self) -> str: ...  # noqa: D102 - above, like the rest
-    @property
-    def signs(self) -> str | None: ...  # noqa: D102
-    @property
-    def writes(self) -> str | None: ...  # noqa: D102
-    @property
-    def deletes(self) -> bool: ...  # noqa: D102
-    @property
-    def aligned(self) -> bool: ...  # noqa: D102
+    name: str
+    signs: str | None = None
+    together: int = 1
+    writes: str | None = None
+    deletes: bool = False
+    aligned: bool = False
+    charwise: bool = False
 
+    @abstractmethod
     def find(self, text: str) -> list[Replacement]:
         """What to replace in ``text``."""
-        ...
 
 
-class PatternRule:
+class PatternRule(Rule):
     """Replaces each match of a pattern by what a function of the match says."""
 
     def __init__(
@@ -52,14 +51,16 @@ class PatternRule:
         pattern: str,
         replace: Callable[[str], str],
         *,
-        signs: str | None,
+        signs: str,
         writes: str,
+        together: int = 1,
         deletes: bool = False,
-        aligned: bool = False,
+        charwise: bool = False,
         flags: int = 0,
     ) -> None:
-        self.name, self.signs, self.aligned = name, signs, aligned
+        self.name, self.signs, self.together = name, signs, together
         self.writes, self.deletes = writes, deletes
+        self.aligned = self.charwise = charwise
         self._finditer = re.compile(pattern, flags).finditer
         self._replace = replace
 
@@ -130,7 +131,7 @@ def fullwidth() -> Rule:
         lambda run: run.translate(_NARROW),
         signs=expand(_WIDE),
         writes=expand(_WIDE).translate(_NARROW),
-        aligned=True,
+        charwise=True,
     )
 
 
@@ -144,7 +145,7 @@ def punctuation(folds: Mapping[str, str]) -> Rule:
         signs=signs,
         writes="".join(folds.values()),
         deletes="" in folds.values(),
-        aligned=True,
+        charwise=True,
     )
 
 
@@ -161,7 +162,7 @@ def lowercase() -> Rule:
         lambda run: run.lower() if run.isascii() else "".join(map(str.lower, run)),
         signs=signs,
         writes=signs.lower(),
-        aligned=True,
+        charwise=True,
     )
 
 
@@ -170,10 +171,10 @@ def _cased() -> str:
     return "".join(char for char in map(chr, range(0x10000)) if char.lower() != char)
 
 
-class Repeats:
+class Repeats(Rule):
     """Caps runs of one character: 哈哈哈哈哈哈 says what 哈哈哈 says. Digits are left alone."""
 
-    name, signs, writes, deletes, aligned = "repeats", None, "", True, False
+    name, writes, deletes = "repeats", "", True
 
     def __init__(self, longest: int) -> None:
         self.longest = longest
@@ -192,10 +193,10 @@ class Repeats:
         return found
 
 
-class Whitespace:
+class Whitespace(Rule):
     """Runs of whitespace become one space; none is left at the ends."""
 
-    name, signs, writes, deletes, aligned = "whitespace", None, " ", True, False
+    name, writes, deletes = "whitespace", " ", True
     _finditer = re.compile(r"\s+").finditer
 
     def find(self, text: str) -> list[Replacement]:

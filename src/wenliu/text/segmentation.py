@@ -1,23 +1,26 @@
 """Words with exact offsets, as jieba cuts them.
 
-The engine ``rjieba`` is jieba in Rust, some fourteen times as fast. It differs from jieba 0.42.1
-in one thing, words of Latin letters and digits around signs (``wi-fi``, ``v1.0.2``), and those are
-split again here as jieba splits them. The words never change what the model reads.
+The engine ``rjieba`` is jieba in Rust, some twenty times as fast on a column. It differs from jieba
+0.42.1 in one thing, words of Latin letters and digits around signs (``wi-fi``, ``v1.0.2``), and
+those are split again as jieba splits them. The words never change what the model reads.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from itertools import accumulate
+from collections.abc import Callable
+from itertools import accumulate, chain
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from wenliu.errors import UserError
+from wenliu.text.string_columns import content_of, first_bytes, list_array, string_array
 
-# A Latin word with a sign inside or before it: the only ones where the engines differ.
-_SIGNED = re.compile(r"[a-zA-Z0-9][+#&._%\-]|[+#&._%\-].")
-# jieba.finalseg's split of what is not Chinese.
-_LATIN = re.compile(r"([a-zA-Z0-9]+(?:\.[0-9]+)?%?)")
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 _LONE = re.compile("[\ud800-\udfff]")
 _DICTIONARY_LINE = re.compile(r"(?P<word>.+?)(?: (?P<count>[0-9]+))?(?: (?P<tag>[a-z]+))?")
 
@@ -65,12 +68,15 @@ class Segmenter:
             self.warnings.append(self.POS_WARNING)
         self.engine = engine
         if engine == "rjieba":
-            self._cut = _rjieba_cut(entries)
+            from wenliu.text.rjieba_engine import RJiebaEngine
+
+            rjieba = RJiebaEngine(entries)
+            self._cut, self._cut_column = rjieba.cut, rjieba.cut_column
         else:
             from wenliu.text.jieba_engine import JiebaEngine
 
             jieba = JiebaEngine(entries, cache)
-            self._cut = jieba.cut
+            self._cut, self._cut_column = jieba.cut, self._cut_rows
             if part_of_speech:
                 self._tag = jieba.tagger()
                 self._cut = lambda text: [word for word, _ in self._tags(text)]
@@ -85,6 +91,36 @@ class Segmenter:
     def segment(self, text: str) -> list[tuple[str, int]]:
         """Words and the characters they start at."""
         return [(word, start) for start, word in _with_starts(self.words(text))]
+
+    def segment_column(self, texts: pa.StringArray) -> tuple[pa.ListArray, pa.ListArray]:
+        """The words of every text, and the characters they start at.
+
+        The words are the texts: they share their bytes and have other offsets.
+
+        Args:
+            texts: Without nulls.
+
+        Returns:
+            ``list<string>`` and ``list<int32>``.
+        """
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        lengths, counts = self._cut_column(texts)
+        content, offsets = content_of(texts)
+        places = np.append(first_bytes(np.frombuffer(content, np.uint8)), offsets[-1])
+        bounds = np.zeros(len(lengths) + 1, np.int32)
+        np.cumsum(lengths, out=bounds[1:])
+        words = string_array(content, places[bounds])
+        sizes = pc.utf8_length(texts).to_numpy()
+        starts = bounds[:-1] - np.repeat(np.cumsum(sizes, dtype=np.int32) - sizes, counts)
+        return list_array(words, counts), list_array(pa.array(starts), counts)
+
+    def _cut_rows(self, texts: pa.StringArray) -> tuple[np.ndarray, np.ndarray]:
+        """As :meth:`RJiebaEngine.cut_column`, row by row."""
+        rows = [[len(word) for word in self._cut(text)] for text in texts.to_pylist()]
+        lengths = np.fromiter(chain.from_iterable(rows), np.int32)
+        return lengths, np.fromiter(map(len, rows), np.int64, len(rows))
 
     def tag(self, text: str) -> list[tuple[str, int, str]]:
         """Words, starts and part-of-speech tags (ICTCLAS, as jieba has them).
@@ -134,29 +170,6 @@ def read_user_dictionary(path: Path) -> list[Entry]:
             (match["word"], int(match["count"]) if match["count"] else None, match["tag"])
         )
     return entries
-
-
-def _rjieba_cut(entries: Sequence[Entry]) -> Callable[[str], list[str]]:
-    from rjieba import Jieba
-
-    jieba = Jieba()
-    for word, count, tag in entries:
-        jieba.add_word(word, count, tag)
-    cut, has_word = jieba.cut, jieba.has_word
-
-    def cut_as_jieba(text: str) -> list[str]:
-        words = cut(text)
-        if not _SIGNED.search(text):
-            return words
-        split: list[str] = []
-        for word in words:
-            if len(word) > 1 and _SIGNED.search(word) and not has_word(word):
-                split += filter(None, _LATIN.split(word))
-            else:
-                split.append(word)
-        return split
-
-    return cut_as_jieba
 
 
 def _with_starts(words: list[str]) -> zip[tuple[int, str]]:

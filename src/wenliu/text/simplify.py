@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 
 from wenliu.text.edits import Replacement
-from wenliu.text.rules import compact
+from wenliu.text.rules import Rule, compact
 
 
-class Simplify:
+class Simplify(Rule):
     """Traditional to simplified by OpenCC's t2s, which knows words (乾隆 stays, 乾燥 does not)."""
 
-    name, deletes, aligned = "simplify", False, True
+    name, aligned = "simplify", True
     _lone = re.compile("[\ud800-\udfff]")
 
     def __init__(self) -> None:
@@ -19,8 +19,8 @@ class Simplify:
 
         self._convert = OpenCC("t2s").convert
         changeable = self._changeable()
-        self.signs: str | None = changeable
-        self.writes: str | None = self._convert(changeable)
+        self.signs = changeable
+        self.writes = self._convert(changeable)
         basic = compact("".join(char for char in changeable if char <= "\uffff"))
         self._search = re.compile(f"[{basic}\U00020000-\U0003ffff]").search
 

@@ -25,7 +25,7 @@ class Count:
 
 
 class Tally:
-    """What cleaning did to a column; :meth:`Normalizer.clean_batch` fills it.
+    """What cleaning did to a column; :meth:`Normalizer.clean_column` fills it.
 
     Args:
         samples: How many rows of each rule are kept as before/after samples, the first that come.
@@ -58,15 +58,32 @@ class Tally:
                 }
             )
 
-    def add_rows(self, before: list[str], after: list[str]) -> None:
-        """Counts rows and characters of a cleaned batch."""
-        self.rows += len(before)
-        self.characters_before += sum(map(len, before))
-        self.characters_after += sum(map(len, after))
-        for old, new in zip(before, after, strict=True):
-            if old is not new:
-                self.changed_rows += 1
-                self.blank_rows += bool(old.strip()) and not new.strip()
+    def add_plain(self, name: str, rows: int, characters: int) -> None:
+        """Counts what a rule replaced in rows that need not be shown."""
+        self.rules[name].rows += rows
+        self.rules[name].characters += characters
+
+    def wanted(self, name: str) -> int:
+        """How many more samples of a rule are to be shown."""
+        return self.samples - len(self.rules[name].samples)
+
+    def add_rows(self, rows: int, changed: int, blank: int, before: int, after: int) -> None:
+        """Counts rows and characters of a cleaned block."""
+        self.rows += rows
+        self.changed_rows += changed
+        self.blank_rows += blank
+        self.characters_before += before
+        self.characters_after += after
+
+    def merge(self, report: dict[str, Any]) -> None:
+        """Adds what another tally reported of the rows that come next."""
+        for name in ("rows", "changed_rows", "blank_rows", "characters_before", "characters_after"):
+            setattr(self, name, getattr(self, name) + report[name])
+        for name, found in report["rules"].items():
+            count = self.rules.setdefault(name, Count())
+            count.rows += found["rows"]
+            count.characters += found["characters"]
+            count.samples += found["samples"][: self.samples - len(count.samples)]
 
     def report(self) -> dict[str, Any]:
         """Plain numbers; ``characters`` counts what a rule replaced or removed.

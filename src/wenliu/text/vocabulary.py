@@ -9,12 +9,18 @@ from __future__ import annotations
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+
+#: Texts whose characters are counted at once.
+_CHUNK_ROWS = 10_000
 
 #: Blocks that BERT's normalizer surrounds with blanks: each character is a word of its own.
 _HAN_BLOCKS = (
@@ -57,8 +63,10 @@ def build_character_tokenizer(texts: Iterable[str], min_count: int = 2) -> Token
 
     normalizer = BertNormalizer(lowercase=True)
     counts: Counter[str] = Counter()
-    for text in texts:
-        counts.update(normalizer.normalize_str(text))
+    # The normalizer changes characters one by one, so it need not see the texts themselves.
+    for character, times in _count_characters(texts).items():
+        for normalized in normalizer.normalize_str(character):
+            counts[normalized] += times
     kept = sorted(
         (c for c, n in counts.items() if n >= min_count and not c.isspace()),
         key=lambda c: (-counts[c], c),
@@ -67,6 +75,15 @@ def build_character_tokenizer(texts: Iterable[str], min_count: int = 2) -> Token
     tokens += kept
     tokens += [f"##{c}" for c in kept if not is_han(c) and not is_punctuation(c)]
     return wordpiece_tokenizer(tokens, lowercase=True)
+
+
+def _count_characters(texts: Iterable[str]) -> dict[str, int]:
+    counts = np.zeros(0x110000, np.int64)
+    texts = iter(texts)
+    while chunk := list(islice(texts, _CHUNK_ROWS)):
+        codes = np.frombuffer("".join(chunk).encode("utf-32-le"), "<u4")
+        counts += np.bincount(codes, minlength=counts.size)
+    return {chr(code): int(counts[code]) for code in np.flatnonzero(counts)}
 
 
 def wordpiece_tokenizer(tokens: Sequence[str], lowercase: bool) -> Tokenizer:
