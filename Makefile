@@ -28,8 +28,8 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 
 install: $(VENV)/.installed  ## Make .venv and install the project in it
 
-run: $(VENV)/.installed  ## Train, evaluate and export on the bundled problem (ARGS="--env NAME" for another)
-	@cd $(ROOT) && $(BIN)/kedro run $(ARGS)
+run: $(VENV)/.installed  ## Train, evaluate and export on the bundled problem; what has not changed is skipped (ARGS="--env NAME" for another)
+	@cd $(ROOT) && $(BIN)/kedro run --runner wenliu.runner.FreshRunner $(ARGS)
 
 # Two workers on two cores: one thread each, or they wait for one another.
 test test-slow: export OMP_NUM_THREADS := 1

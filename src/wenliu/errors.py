@@ -5,6 +5,9 @@ Every layer may import this module: it needs nothing but the standard library.
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 
 class UserError(Exception):
     """Something the user gave us cannot be used.
@@ -23,6 +26,10 @@ class UserError(Exception):
         self.found = found
         self.where = where
         self.remedy = remedy
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Exceptions rebuild themselves from positional arguments, which this one does not take."""
+        return partial(UserError, where=self.where, remedy=self.remedy), (self.found,)
 
     def __str__(self) -> str:
         lines = [self.found]

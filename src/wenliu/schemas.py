@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from wenliu.errors import UserError
+from wenliu.parts import Parts
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -66,33 +67,32 @@ class TableSchema:
         )
 
     @classmethod
-    def validate(cls, data: pa.Table) -> pa.Table:
-        """Checks the columns, their types and their nulls.
+    def validate(cls, data: pa.Table | Parts) -> pa.Table | Parts:
+        """Checks the columns, their types and their nulls; reads no file that needs no reading.
 
         Raises:
             UserError: Naming the first column that does not fit.
         """
-        wanted = {
-            **cls.columns,
-            **{k: v for k, v in cls.optional.items() if k in data.column_names},
-        }
-        missing = [name for name in wanted if name not in data.column_names]
-        extra = [name for name in data.column_names if name not in wanted]
+        parts = Parts.of(data)
+        names = parts.schema.names
+        wanted = {**cls.columns, **{k: v for k, v in cls.optional.items() if k in names}}
+        missing = [name for name in wanted if name not in names]
+        extra = [name for name in names if name not in wanted]
         if missing or extra:
             raise UserError(
-                f"The table has columns {data.column_names}; missing {missing}, unknown {extra}.",
+                f"The table has columns {names}; missing {missing}, unknown {extra}.",
                 where=f"schema {cls.__name__}",
             )
         for name, spec in wanted.items():
-            field, column = data.schema.field(name), data.column(name)
+            field = parts.schema.field(name)
             if field.type != _arrow_type(spec):
                 raise UserError(
                     f"Column {name!r} holds {field.type}, not {_arrow_type(spec)}.",
                     where=f"schema {cls.__name__}",
                 )
-            if column.null_count and not spec.endswith("?"):
+            if not spec.endswith("?") and (nulls := parts.nulls(name)):
                 raise UserError(
-                    f"Column {name!r} has {column.null_count} missing values.",
+                    f"Column {name!r} has {nulls} missing values.",
                     where=f"schema {cls.__name__}",
                 )
         return data

@@ -8,6 +8,8 @@ from wenliu.hooks.versions import VersionsHook
 #: Kedro calls the last one first: inputs are checked and pinned before a run is recorded.
 HOOKS = (StepsHook(), TrackingHook(), VersionsHook(), GuardHook())
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-viz",)
+#: Runners that a server of pipelines may be asked for.
+RUNNER_MODULE_ALLOWLIST = ("wenliu.runner",)
 
 CONFIG_LOADER_ARGS = {
     "base_env": "base",

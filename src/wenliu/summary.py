@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
@@ -15,11 +15,17 @@ if TYPE_CHECKING:
     from kedro.io import CatalogProtocol
     from kedro.pipeline import Pipeline
 
+    from wenliu.hooks.reuse import Decision
+
 _WIDTH = 12
 
 
 def summarise(
-    run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol, seconds: float
+    run_params: dict[str, Any],
+    pipeline: Pipeline,
+    catalog: CatalogProtocol,
+    seconds: float,
+    decisions: Sequence[Decision] = (),
 ) -> str:
     """The summary of a finished run.
 
@@ -28,22 +34,53 @@ def summarise(
         pipeline: What ran.
         catalog: Its datasets, pinned to this run.
         seconds: How long it took.
+        decisions: Of a runner that skips nodes: what became of each.
     """
     made = pipeline.all_outputs()
     reports = _Reports(catalog, made)
     env = run_params.get("env")
     problem = _problem(catalog)
     lines = [f"{problem}: {len(pipeline.nodes)} steps in {_duration(seconds)}", ""]
-    lines += [
-        line if label is None else f"  {label:<{_WIDTH}} {line}"
-        for label, line in _rows(reports, catalog)
-    ]
+    rows = [*explain_decisions(decisions, pipeline), *_rows(reports, catalog)]
+    lines += [f"  {label:<{_WIDTH}} {line}" for label, line in rows]
     lines += ["", "Next:", *(f"  {command}" for command in _next(made, reports, env))]
     return "\n" + "\n".join(lines) + "\n"
 
 
+def explain_decisions(
+    decisions: Sequence[Decision], pipeline: Pipeline
+) -> Iterator[tuple[str, str]]:
+    """What was skipped, and why the rest was not: the causes, then what followed from them."""
+    ran = {decision.node: decision for decision in decisions if decision.reused is None}
+    if len(ran) == len(decisions) and not any(decision.changed for decision in decisions):
+        return  # the first run, or none that skips: there is nothing to compare with
+    if skipped := len(decisions) - len(ran):
+        count = f"{skipped} of {len(decisions)}" if ran else "all"
+        yield "unchanged", f"{count} steps: the results are those of earlier runs"
+    made = {name for node in pipeline.nodes if node.name in ran for name in node.outputs}
+    causes: dict[str, list[str]] = {}
+    followed = []
+    for name, decision in ran.items():
+        if set(decision.changed) == {"inputs"} and made.issuperset(decision.changed["inputs"]):
+            followed.append(name)
+        else:
+            causes.setdefault(decision.reason, []).append(name)
+    label = "ran anew"
+    for reason, names in causes.items():
+        yield label, f"{_few(names)}: {reason}"
+        label = ""
+    if followed:
+        yield label, f"{_few(followed)}: followed from that"
+
+
+def _few(names: list[str], shown: int = 3) -> str:
+    names = [name.rpartition(".")[2] for name in names]
+    more = [f"{len(names) - shown} more"] if len(names) > shown else []
+    return ", ".join([*names[:shown], *more])
+
+
 class _Reports:
-    """The reports that this run made, by stage."""
+    """The reports that this run made or reused, by stage."""
 
     def __init__(self, catalog: CatalogProtocol, made: set[str]) -> None:
         self._catalog = catalog

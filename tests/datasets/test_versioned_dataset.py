@@ -15,6 +15,7 @@ from kedro.io import DatasetError, Version
 from wenliu.datasets import ArrowTableDataset, VersionedDataset
 from wenliu.datasets.commit import MARKER, Lineage, commit, is_complete, read_marker, sha256_of
 from wenliu.errors import UserError
+from wenliu.parts import Parts
 
 OLD, NEW = "2026-01-01T00.00.00.000Z", "2026-01-02T00.00.00.000Z"
 
@@ -145,7 +146,18 @@ def test_tables_keep_their_chunks_as_parts(tmp_path):
     folder = tmp_path / "examples" / OLD / "examples"
     assert sorted(p.name for p in folder.iterdir()) == ["part-00000.parquet", "part-00001.parquet"]
     loaded = VersionedDataset(str(tmp_path / "examples"), "table", Version(None, None)).load()
-    assert loaded.equals(table)
+    assert loaded.table().equals(table)
+    assert [batch.num_rows for batch in loaded.batches()] == [2, 1]
+
+
+def test_what_was_loaded_can_be_saved_without_writing_it_again(tmp_path):
+    one, other = (
+        VersionedDataset(str(tmp_path / name), "table", Version(None, OLD)) for name in ("a", "b")
+    )
+    one.save(pa.table({"text": ["一", "二"]}))
+    other.save(VersionedDataset(str(tmp_path / "a"), "table", Version(None, None)).load())
+    (written,) = (tmp_path / "b" / OLD / "b").iterdir()
+    assert written.samefile(tmp_path / "a" / OLD / "a" / written.name)
 
 
 @pytest.mark.parametrize("format", ["parquet", "arrow"])
@@ -153,6 +165,7 @@ def test_an_empty_table_keeps_its_schema(tmp_path, format):
     table = pa.schema([("text", pa.string()), ("ids", pa.list_(pa.int32()))]).empty_table()
     dataset = ArrowTableDataset(str(tmp_path / "t"), format)
     dataset.save(table)
+    assert isinstance(dataset.load(), pa.Table if format == "arrow" else Parts)
     assert dataset.load().schema.names == ["text", "ids"]
     assert dataset.load().num_rows == 0
 

@@ -7,7 +7,9 @@ from kedro.pipeline import Node, Pipeline
 from wenliu.datasets import VersionedDataset
 from wenliu.datasets.commit import Lineage, read_marker
 from wenliu.errors import UserError
-from wenliu.hooks.versions import ancestry, code_hash, lineage_of, pin_versions
+from wenliu.hooks.code import code_of
+from wenliu.hooks.lineage import digest, lineage_of
+from wenliu.hooks.versions import ancestry, pin_versions
 
 V1, V2, V3 = (f"2026-01-0{n}T00.00.00.000Z" for n in (1, 2, 3))
 
@@ -122,7 +124,7 @@ def test_lineage_names_versions_and_changes_with_the_input(project):
     node = TRAINING.nodes[0]
     lineage = lineage_of(node, catalog, "run")
     assert lineage.inputs == {"tokens": V1}
-    assert lineage.fingerprint["code"] == code_hash()
+    assert lineage.fingerprint["code"] == digest(code_of(fit))
     newer = project(V2)
     save(newer, "tokens", "y")
     assert lineage_of(node, newer, "run").fingerprint["inputs"] != lineage.fingerprint["inputs"]

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from wenliu.errors import UserError
-from wenliu.readers import BadRow, ReadOptions, Row, iter_rows, read_files, sniff
+from wenliu.readers import BadRow, ReadOptions, Row, iter_rows, open_files, sniff
 
 ONE_EXAMPLE_AFTER_THE_OTHER = settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -178,10 +178,34 @@ def test_gzip_is_seen_by_content(tmp_path):
 
 def test_columns_by_name_and_by_position(tmp_path):
     path = write(tmp_path, "a.csv", "a,b,c\n正面,很好用,1\n反面,不好用,2\n")
-    file = read_files([path], ReadOptions(header=True), {"text": 1, "label": "a"})[0]
-    assert file.values == {"text": ["很好用", "不好用"], "label": ["正面", "反面"]}
+    [file] = open_files([path], ReadOptions(header=True), {"text": 1, "label": "a"})
+    [block] = file.blocks()
+    assert block.values == {"text": ["很好用", "不好用"], "label": ["正面", "反面"]}
     with pytest.raises(UserError, match="no column 'd' for the text"):
-        read_files([path], ReadOptions(header=True), {"text": "d"})
+        open_files([path], ReadOptions(header=True), {"text": "d"})
+
+
+def test_a_file_is_read_block_by_block(tmp_path, monkeypatch):
+    monkeypatch.setattr("wenliu.readers.files._BLOCK_ROWS", 4)
+    rows = [f"第{i}条,{i % 2}" if i != 5 else "坏\ufffd字,0" for i in range(10)]
+    path = write(tmp_path, "a.csv", "\n".join(["text,label", *rows]))
+    [file] = open_files([path], ReadOptions())
+    assert [block.lines for block in file.blocks()] == [[2, 3, 4, 5], [6, 8, 9], [10, 11]]
+    assert [[row.line for row in block.bad] for block in file.blocks()] == [[], [7], []]
+    [file] = open_files([path], ReadOptions(), limit=7)
+    assert [len(block.lines) + len(block.bad) for block in file.blocks()] == [4, 3]
+    monkeypatch.setattr("wenliu.readers.files._MAX_BAD_ROWS", 0)
+    with pytest.raises(UserError, match="More than 0 rows cannot be read") as error:
+        list(file.blocks())
+    assert error.value.where.endswith("line 7")
+
+
+def test_a_file_that_changes_is_noticed(tmp_path):
+    path = write(tmp_path, "a.csv", "text,label\n好,a\n坏,b\n")
+    [file] = open_files([path], ReadOptions())
+    path.write_text("text,label\n好,a\n坏,b\n差,b\n", "utf-8")
+    with pytest.raises(UserError, match="changed while it was read"):
+        list(file.blocks())
 
 
 def test_blocks_do_not_show(tmp_path, monkeypatch):
@@ -208,7 +232,7 @@ def test_links_are_refused_in_folders(tmp_path):
     link = tmp_path / "link.csv"
     link.symlink_to(target)
     with pytest.raises(UserError, match="is a link"):
-        read_files([link], ReadOptions())
+        open_files([link], ReadOptions())
     assert sniff(link).rows == 1
 
 

@@ -52,6 +52,19 @@ def test_a_report_vouches_for_the_bundle_it_was_made_from(project):
     assert locate_bundle(project, PROBLEM)[0] == bundle_of(project, V3)
 
 
+def test_a_bundle_that_a_later_run_reused_is_the_newest(project):
+    """From A to B and back to A serves A."""
+    reused = bundle_of(project, V1).parent / "REUSED.json"
+    reused.write_text(json.dumps({"used": V4, "inputs": {}}))
+    assert locate_bundle(project, PROBLEM)[0] == bundle_of(project, V1)
+
+
+def test_a_report_that_was_reused_vouches_for_the_bundle_of_the_same_content_too(project):
+    reports = project / "data/08_reporting" / PROBLEM / "export_report"
+    (reports / V1 / "REUSED.json").write_text(json.dumps({"used": V3, "inputs": {"bundle": V3}}))
+    assert locate_bundle(project, PROBLEM)[0] == bundle_of(project, V3)
+
+
 def test_the_champion_comes_first(project):
     champion = project / "data/07_model_output" / PROBLEM / "champion"
     champion.mkdir()

@@ -20,6 +20,8 @@ from typing import Any
 from wenliu.disk import fsync, sha256_of, write_atomically
 
 MARKER = "COMPLETE.json"
+#: Beside the marker of a version that a later run used instead of making it again.
+REUSED = "REUSED.json"
 
 
 @dataclass(frozen=True)
@@ -31,12 +33,14 @@ class Lineage:
         node: Name of the node.
         inputs: Dataset name to version of every versioned input.
         fingerprint: Hashes of the code, the parameters and the contents of the inputs.
+        details: What each of these hashes is made of: to say later what has changed.
     """
 
     run_id: str | None = None
     node: str | None = None
     inputs: dict[str, str] = field(default_factory=dict)
     fingerprint: dict[str, str] = field(default_factory=dict)
+    details: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def commit(folder: Path, write: Callable[[Path], None], lineage: Lineage) -> dict[str, Any]:
@@ -93,9 +97,30 @@ def is_complete(folder: Path) -> bool:
 
 
 def read_marker(folder: Path) -> dict[str, Any]:
-    """The marker of a complete version."""
+    """The marker of a complete version, with the inputs that it was last reused for."""
     marker: dict[str, Any] = json.loads((folder / MARKER).read_text("utf-8"))
-    return marker
+    return marker | _reuse(folder)
+
+
+def record_reuse(folder: Path, used: str, inputs: dict[str, str]) -> None:
+    """Notes that the run of version ``used`` took this version instead of making it again.
+
+    From then on it counts as newer than versions made before that run, and as made from
+    ``inputs``: versions with the same contents as those it was first made from.
+    """
+    content = {"used": used, "inputs": inputs}
+    write_atomically(folder / REUSED, json.dumps(content, indent=1, ensure_ascii=False))
+
+
+def last_used(folder: Path) -> str:
+    """The version of the last run that made or reused this one."""
+    return str(_reuse(folder).get("used", folder.name))
+
+
+def _reuse(folder: Path) -> dict[str, Any]:
+    path = folder / REUSED
+    content: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    return content
 
 
 def missing_files(folder: Path) -> list[str]:
@@ -109,6 +134,19 @@ def missing_files(folder: Path) -> list[str]:
         for name, expected in read_marker(folder)["files"].items()
         if not (folder / name).is_file() or (folder / name).stat().st_size != expected["bytes"]
     ]
+
+
+def is_undamaged(folder: Path) -> bool:
+    """Whether a version's files are what they were when it was made.
+
+    Only files that were written after the marker are read: nothing of ours does that.
+    """
+    completed = (folder / MARKER).stat().st_mtime_ns
+    return not missing_files(folder) and all(
+        sha256_of(folder / name) == expected["sha256"]
+        for name, expected in read_marker(folder)["files"].items()
+        if (folder / name).stat().st_mtime_ns > completed
+    )
 
 
 def content_hash(files: dict[str, dict[str, Any]]) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from kedro.io import AbstractDataset, DatasetError
 
+from wenliu.datasets.commit import Lineage
 from wenliu.errors import UserError
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ RUNTIME_PARTS = (
 RUNTIME_PACKAGES = ("numpy", "onnxruntime", "opencc", "pandas", "tokenizers")
 
 _SHA256 = "bundle_sha256"
+#: Of the code, parameters and inputs that a version was registered with: its completeness marker.
+_FINGERPRINT = "wenliu.fingerprint"
 _EXAMPLE = "快递三天了还没到，客服也不回消息"
 
 
@@ -50,6 +53,7 @@ class RegisteredModelDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
 
     Attributes:
         run_id: The MLflow run that the model belongs to; default: ``MLFLOW_RUN_ID``.
+        lineage: Set by the versions hook before the node runs.
     """
 
     def __init__(
@@ -59,6 +63,7 @@ class RegisteredModelDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
         self._tracking_uri = tracking_uri
         self.metadata = metadata
         self.run_id: str | None = None
+        self.lineage = Lineage()
         self._saved: dict[str, Any] | None = None
 
     def save(self, data: dict[str, Any]) -> None:
@@ -84,6 +89,9 @@ class RegisteredModelDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
             client = self._client()
             found = self._versions(client, f" and tag.{_SHA256} = '{sha256}'")
             registered = found[0] if found else self._register(client, bundle, sha256, data)
+            client.set_model_version_tag(
+                self._name, registered.version, _FINGERPRINT, _digest(self.lineage)
+            )
         except (MlflowException, OSError) as error:
             raise UserError(
                 f"The model could not be registered: {error}",
@@ -92,6 +100,22 @@ class RegisteredModelDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
                 "`kedro run --pipelines export`.",
             ) from error
         self._saved = self._facts(registered, reused=bool(found))
+
+    def reuse(self, lineage: Lineage) -> bool:
+        """Whether the registry still has what a node with this lineage has registered before.
+
+        If so, ``load`` gives it. The registry is asked one question and not changed.
+        """
+        from mlflow.exceptions import MlflowException
+
+        condition = f" and tag.`{_FINGERPRINT}` = '{_digest(lineage)}'"
+        try:
+            found = self._versions(self._client(), condition)
+        except (MlflowException, OSError):
+            return False  # the node runs, and says better what is wrong
+        if found:
+            self._saved = self._facts(found[0], reused=True)
+        return bool(found)
 
     def load(self) -> dict[str, Any]:
         """``name``, ``version``, ``uri`` and ``reused``, of this run's version or the newest."""
@@ -171,6 +195,10 @@ class RegisteredModelDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
 
     def _describe(self) -> dict[str, Any]:
         return {"name": self._name, "tracking_uri": self._tracking_uri}
+
+
+def _digest(lineage: Lineage) -> str:
+    return "-".join(value[:20] for _, value in sorted(lineage.fingerprint.items())) or "unknown"
 
 
 def requirements() -> list[str]:

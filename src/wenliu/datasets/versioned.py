@@ -8,7 +8,16 @@ from typing import Any
 from kedro.io import AbstractDataset, AbstractVersionedDataset, Version
 from kedro.io.core import VersionNotFoundError
 
-from wenliu.datasets.commit import Lineage, commit, is_complete, missing_files, read_marker
+from wenliu.datasets.commit import (
+    Lineage,
+    commit,
+    is_complete,
+    is_undamaged,
+    last_used,
+    missing_files,
+    read_marker,
+    record_reuse,
+)
 from wenliu.errors import UserError
 
 _UTF8 = {"open_args_load": {"encoding": "utf-8"}, "open_args_save": {"encoding": "utf-8"}}
@@ -96,6 +105,24 @@ class VersionedDataset(AbstractVersionedDataset[Any, Any]):
         self._version = Version(load, self._version.save)
         self._clear_version_cache()
 
+    def reuse(self, version: str, inputs: dict[str, str]) -> None:
+        """Makes an earlier version the current one, in this run and for later ones.
+
+        Args:
+            version: A complete version.
+            inputs: Versions with the contents it was made from, as this run has them.
+        """
+        folder = self._folder(version)
+        newest = self.list_versions(full_path=False)[0]
+        if newest != version or read_marker(folder)["inputs"] != inputs:
+            record_reuse(folder, str(self.resolve_save_version()), inputs)
+        self.pin(version)
+
+    def is_undamaged(self, version: str) -> bool:
+        """Whether ``version`` is complete and its files are still what they were."""
+        folder = self._folder(version)
+        return is_complete(folder) and is_undamaged(folder)
+
     def marker(self) -> dict[str, Any]:
         """The marker of the version that ``load`` reads."""
         return read_marker(Path(self._get_load_path()).parent)
@@ -107,8 +134,16 @@ class VersionedDataset(AbstractVersionedDataset[Any, Any]):
 
     def marker_of(self, version: str) -> dict[str, Any] | None:
         """The marker of ``version``, or None where it is not complete."""
-        folder = Path(self._filepath) / version
+        folder = self._folder(version)
         return read_marker(folder) if is_complete(folder) else None
+
+    def _folder(self, version: str) -> Path:
+        return Path(self._filepath) / version
+
+    def _get_versions(self) -> list[str]:
+        """Complete versions, the one that a run made or reused last first."""
+        paths = super()._get_versions()
+        return sorted(paths, key=lambda path: last_used(Path(path).parent), reverse=True)
 
     def _inner(self, path: Path) -> AbstractDataset[Any, Any]:
         return AbstractDataset.from_config(path.name, {**self._config, "filepath": str(path)})

@@ -29,15 +29,16 @@ class WorkspaceDataset(AbstractDataset[Any, Any]):
     def __init__(self, path: str, metadata: dict[str, Any] | None = None) -> None:
         self._path = Path(path)
         self.metadata = metadata
-        #: Set by the versions hook before the fit.
-        self.fingerprint = "default"
-        self._used: set[Path] = set()
+        self._used: list[Path] = [self._path / "default"]
+
+    def claim(self, fingerprint: str) -> None:
+        """Turns to the folder of a fit; ``clear`` deletes it even if it is never loaded."""
+        self._used.append(self._path / fingerprint)
 
     def load(self) -> Path:
         """The folder; it exists."""
-        folder = self._path / self.fingerprint
+        folder = self._used[-1]
         folder.mkdir(parents=True, exist_ok=True)
-        self._used.add(folder)
         return folder
 
     def save(self, data: Any) -> None:
@@ -51,11 +52,11 @@ class WorkspaceDataset(AbstractDataset[Any, Any]):
             for folder in self._path.glob("*")
             if time.time() - folder.stat().st_mtime > FORGOTTEN_SECONDS
         }
-        for folder in self._used | forgotten:
+        for folder in {*self._used, *forgotten}:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _exists(self) -> bool:
-        return (self._path / self.fingerprint).is_dir()
+        return self._used[-1].is_dir()
 
     def _describe(self) -> dict[str, Any]:
         return {"path": str(self._path)}

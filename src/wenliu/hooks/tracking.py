@@ -14,9 +14,7 @@ import atexit
 import logging
 import math
 import os
-import re
 import subprocess
-from collections.abc import Iterator
 from getpass import getuser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from kedro.framework.hooks import hook_impl
 
 from wenliu.datasets import RawFiles, VersionedDataset
-from wenliu.hooks.versions import digest, raw_checksums
+from wenliu.hooks.lineage import digest, leaves, raw_checksums
 
 if TYPE_CHECKING:
     from kedro.framework.context import KedroContext
@@ -32,11 +30,14 @@ if TYPE_CHECKING:
     from kedro.pipeline import Pipeline
     from kedro.pipeline.node import Node
     from mlflow import MlflowClient
+    from mlflow.entities import Metric
+
+    from wenliu.hooks.reuse import Decision
 
 _BATCH = 100  # parameters and tags of one MLflow request at most
+_METRICS = 1000  # metrics of one
 _LONGEST_PARAMETER = 500
-#: What MLflow takes in a name; a dict with other keys is logged as one value.
-_KEY = re.compile(r"[\w -]+")
+_LONGEST_TAG = 5000
 
 
 class TrackingHook:
@@ -44,6 +45,8 @@ class TrackingHook:
 
     def __init__(self) -> None:
         self._run_id: str | None = None
+        self._tags: dict[str, str] = {}
+        self._reused: dict[str, list[str]] = {}
         # Ctrl-C and SIGTERM reach no Kedro hook; whatever is still open at exit was interrupted.
         atexit.register(self._end, "KILLED")
 
@@ -61,6 +64,7 @@ class TrackingHook:
         from wenliu.tracking import open_store
 
         self._catalog = catalog
+        self._tags, self._reused = {}, {}
         client, experiment_id = open_store(self._project, self._problem)
         pipelines = "+".join(run_params["pipeline_names"] or ["__default__"])
         run = client.create_run(
@@ -85,15 +89,33 @@ class TrackingHook:
         self._log_parameters(pipeline, catalog)
 
     @hook_impl
+    def after_node_decided(self, node: Node, decision: Decision) -> None:
+        """Logs of a reused node what a run would have logged: its metrics and all versions."""
+        if decision.reused is None:
+            return
+        self._reused.setdefault(decision.reused, []).append(node.name)
+        for name in node.inputs:
+            dataset = self._catalog.get(name)
+            if isinstance(dataset, RawFiles):
+                self._log_raw_files(dataset.load())
+        for name in node.outputs:
+            dataset = self._catalog.get(name)
+            if isinstance(dataset, VersionedDataset):
+                self._tag(f"kedro.version.{name}", dataset.resolve_load_version())
+                if (how := _how(dataset)) in ("metrics", "steps"):
+                    self._log_metrics(how, dataset.load())
+
+    @hook_impl
+    def before_node_run(self) -> None:
+        """Sends the tags that have gathered: a node that is killed must not take them along."""
+        self._send_tags()
+
+    @hook_impl
     def after_dataset_loaded(self, dataset_name: str, data: Any) -> None:
         """Tags the hashes of the raw files and the versions that were found."""
         dataset = self._catalog.get(dataset_name)
         if isinstance(dataset, RawFiles):
-            # Names of files make no tags: MLflow refuses brackets and the like in keys.
-            checksums = raw_checksums(data)
-            self._tag("data.sha256", digest(checksums))
-            if self._run_id is not None:
-                self._client.log_dict(self._run_id, checksums, "raw_files.json")
+            self._log_raw_files(data)
         elif isinstance(dataset, VersionedDataset):
             self._tag(f"kedro.version.{dataset_name}", dataset.resolve_load_version())
 
@@ -103,13 +125,11 @@ class TrackingHook:
         dataset = self._catalog.get(dataset_name)
         if isinstance(dataset, VersionedDataset):
             self._tag(f"kedro.version.{dataset_name}", dataset.resolve_save_version())
-        how = (getattr(dataset, "metadata", None) or {}).get("mlflow")
+        how = _how(dataset)
         if how is None or self._run_id is None:
             return
-        if how == "metrics":
-            self._log_metrics(flatten(data))
-        elif how == "steps":
-            self._log_steps(data)
+        if how in ("metrics", "steps"):
+            self._log_metrics(how, data)
         assert isinstance(dataset, VersionedDataset)
         self._client.log_artifact(self._run_id, str(dataset.load_path))
 
@@ -127,18 +147,39 @@ class TrackingHook:
     def _end(self, status: str) -> None:
         if self._run_id is None:
             return
-        run_id, self._run_id = self._run_id, None
+        if self._reused:
+            reused = (f"{run}: {', '.join(nodes)}" for run, nodes in self._reused.items())
+            self._tag("wenliu.reused", "; ".join(reused)[:_LONGEST_TAG])
+        run_id = self._run_id
         os.environ.pop("MLFLOW_RUN_ID", None)
         try:
+            self._send_tags()
             self._client.set_terminated(run_id, status)
         except Exception as error:
             # The model and its reports stand on disk: a tracking server that went away must not
             # turn a good run into a failed one.
             logging.getLogger(__name__).warning("MLflow could not be told %s: %s", status, error)
+        self._run_id = None
 
     def _tag(self, key: str, value: str | None) -> None:
-        if self._run_id is not None and value is not None:
-            self._client.set_tag(self._run_id, key, value)
+        if value is not None:
+            self._tags[key] = value
+
+    def _send_tags(self) -> None:
+        from mlflow.entities import RunTag
+
+        if self._run_id is not None and self._tags:
+            tags = [RunTag(key, value) for key, value in self._tags.items()]
+            for start in range(0, len(tags), _BATCH):
+                self._client.log_batch(self._run_id, tags=tags[start : start + _BATCH])
+        self._tags = {}
+
+    def _log_raw_files(self, paths: list[Path]) -> None:
+        # Names of files make no tags: MLflow refuses brackets and the like in keys.
+        checksums = raw_checksums(paths)
+        self._tag("data.sha256", digest(checksums))
+        if self._run_id is not None:
+            self._client.log_dict(self._run_id, checksums, "raw_files.json")
 
     def _log_parameters(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
         from mlflow.entities import Param
@@ -153,35 +194,35 @@ class TrackingHook:
         for start in range(0, len(params), _BATCH):
             self._client.log_batch(self._run_id, params=params[start : start + _BATCH])
 
-    def _log_metrics(self, metrics: dict[str, float], step: int = 0) -> None:
-        from time import time
-
-        from mlflow.entities import Metric
-
-        assert self._run_id is not None
-        now = int(time() * 1000)
-        rows = [Metric(key, value, now, step) for key, value in metrics.items()]
-        for start in range(0, len(rows), 1000):
-            self._client.log_batch(self._run_id, metrics=rows[start : start + 1000])
-
-    def _log_steps(self, history: list[dict[str, Any]]) -> None:
-        for row in history:
-            split = row.get("split", "train")
-            values = {k: v for k, v in row.items() if k not in ("step", "split")}
-            self._log_metrics(
-                {f"{split}/{key}": value for key, value in flatten(values).items()}, row["step"]
-            )
+    def _log_metrics(self, how: str, data: Any) -> None:
+        if self._run_id is not None:
+            rows = _as_metrics(flatten(data), 0) if how == "metrics" else _curves(data)
+            for start in range(0, len(rows), _METRICS):
+                self._client.log_batch(self._run_id, metrics=rows[start : start + _METRICS])
 
 
-def leaves(value: Any, name: str) -> Iterator[tuple[str, Any]]:
-    """Dotted names and values of a nested structure of dicts and Pydantic models."""
-    if hasattr(value, "model_dump"):
-        value = value.model_dump(mode="json")
-    if isinstance(value, dict) and all(_KEY.fullmatch(str(key)) for key in value) and value:
-        for key, child in value.items():
-            yield from leaves(child, f"{name}.{key}" if name else str(key))
-    else:
-        yield name, value
+def _how(dataset: Any) -> str | None:
+    """What the catalog says that MLflow gets of a dataset."""
+    how: str | None = (getattr(dataset, "metadata", None) or {}).get("mlflow")
+    return how
+
+
+def _as_metrics(values: dict[str, float], step: int) -> list[Metric]:
+    from time import time
+
+    from mlflow.entities import Metric
+
+    now = int(time() * 1000)
+    return [Metric(key, value, now, step) for key, value in values.items()]
+
+
+def _curves(history: list[dict[str, Any]]) -> list[Metric]:
+    found = []
+    for row in history:
+        values = flatten({k: v for k, v in row.items() if k not in ("step", "split")})
+        split = row.get("split", "train")
+        found += _as_metrics({f"{split}/{k}": v for k, v in values.items()}, row["step"])
+    return found
 
 
 def flatten(metrics: dict[str, Any]) -> dict[str, float]:

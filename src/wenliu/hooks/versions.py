@@ -7,23 +7,22 @@ versions, and only if their lineages agree.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kedro.framework.hooks import hook_impl
 
-from wenliu.datasets import RawFiles, VersionedDataset, WorkspaceDataset
-from wenliu.datasets.commit import Lineage, sha256_of
+from wenliu.datasets import RegisteredModelDataset, VersionedDataset, WorkspaceDataset
 from wenliu.errors import UserError
+from wenliu.hooks.code import reread_code
+from wenliu.hooks.lineage import digest, lineage_of
 
 if TYPE_CHECKING:
     from kedro.io import CatalogProtocol
     from kedro.pipeline import Pipeline
     from kedro.pipeline.node import Node
+
+    from wenliu.hooks.reuse import Decision
 
 
 class VersionsHook:
@@ -35,6 +34,7 @@ class VersionsHook:
     ) -> None:
         """Pins every versioned dataset of the run."""
         self._catalog = catalog
+        reread_code()
         pin_versions(pipeline, catalog, run_params.get("load_versions") or {})
 
     @hook_impl
@@ -42,8 +42,16 @@ class VersionsHook:
         """Names the workspace by the fingerprint of the node that is about to write into it."""
         dataset = self._catalog.get(dataset_name)
         if isinstance(dataset, WorkspaceDataset):
-            lineage = lineage_of(node, self._catalog, None)
-            dataset.fingerprint = digest(lineage.fingerprint)[:16]
+            _claim(dataset, node, self._catalog)
+
+    @hook_impl
+    def after_node_decided(self, node: Node, catalog: CatalogProtocol, decision: Decision) -> None:
+        """Claims the workspace of a node that is not run again: it goes with those of this run."""
+        if decision.reused is not None:
+            for name in node.inputs:
+                dataset = catalog.get(name)
+                if isinstance(dataset, WorkspaceDataset):
+                    _claim(dataset, node, catalog)
 
     @hook_impl
     def before_node_run(self, node: Node, catalog: CatalogProtocol, run_id: str | None) -> None:
@@ -51,7 +59,7 @@ class VersionsHook:
         lineage = lineage_of(node, catalog, run_id)
         for name in node.outputs:
             dataset = catalog.get(name)
-            if isinstance(dataset, VersionedDataset):
+            if isinstance(dataset, VersionedDataset | RegisteredModelDataset):
                 dataset.lineage = lineage
 
     @hook_impl
@@ -62,6 +70,10 @@ class VersionsHook:
                 dataset = catalog.get(name)
                 if isinstance(dataset, WorkspaceDataset):
                     dataset.clear()
+
+
+def _claim(dataset: WorkspaceDataset, node: Node, catalog: CatalogProtocol) -> None:
+    dataset.claim(digest(lineage_of(node, catalog, None).fingerprint)[:16])
 
 
 def pin_versions(pipeline: Pipeline, catalog: CatalogProtocol, given: dict[str, str]) -> None:
@@ -195,52 +207,3 @@ def _disagreement(
         remedy="run the stages between them again, or name versions that belong together: "
         f"--load-versions {agreeing}",
     )
-
-
-def lineage_of(node: Node, catalog: CatalogProtocol, run_id: str | None) -> Lineage:
-    """What the outputs of ``node`` are about to be made from."""
-    versions, contents, parameters = {}, {}, {}
-    for name in node.inputs:
-        dataset = catalog.get(name)
-        if isinstance(dataset, VersionedDataset):
-            marker = dataset.marker()
-            versions[name], contents[name] = marker["version"], marker["content"]
-        elif isinstance(dataset, RawFiles):
-            contents[name] = raw_checksums(dataset.load())
-        elif name.startswith(("params:", "parameters")):
-            value = catalog.load(name)
-            parameters[name] = (
-                value.model_dump(mode="json") if hasattr(value, "model_dump") else value
-            )
-    fingerprint = {
-        "code": code_hash(),
-        "parameters": digest(parameters),
-        "inputs": digest(contents),
-    }
-    return Lineage(run_id=run_id, node=node.name, inputs=versions, fingerprint=fingerprint)
-
-
-def raw_checksums(paths: Iterable[Path]) -> dict[str, str]:
-    """Path and sha256 of each raw file; read once as long as it does not change."""
-    return {
-        str(path): _cached_checksum(path, path.stat().st_size, path.stat().st_mtime_ns)
-        for path in paths
-    }
-
-
-@cache
-def _cached_checksum(path: Path, size: int, modified: int) -> str:
-    return sha256_of(path)
-
-
-@cache
-def code_hash() -> str:
-    """Hash of all source files of this package."""
-    root = Path(__file__).parents[1]
-    return digest({str(p.relative_to(root)): sha256_of(p) for p in sorted(root.rglob("*.py"))})
-
-
-def digest(value: Any) -> str:
-    """Hash of anything that JSON can hold."""
-    text = json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

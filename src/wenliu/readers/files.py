@@ -2,51 +2,114 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from wenliu.errors import UserError
 from wenliu.progress import progress_bar
-from wenliu.readers.options import ROLES, BadRow, ReadOptions
+from wenliu.readers.options import ROLES, BadRow, ReadOptions, Row
 from wenliu.readers.rows import iter_rows
 from wenliu.readers.sniffing import Sniffed, sniff
 from wenliu.readers.sources import file_sha256
 
-#: More bad rows than anybody reads, kept in memory: the file is not what it was taken for.
-_MAX_KEPT_BAD_ROWS = 100_000
+#: More bad rows than anybody reads: the file is not what it was taken for.
+_MAX_BAD_ROWS = 100_000
+#: Few, because each may be a million characters long; many enough to go on by columns.
+_BLOCK_ROWS = 1000
 
 
-@dataclass
-class FileRows:
-    """The rows of one file, by column.
+@dataclass(frozen=True)
+class Block:
+    """Some rows of a file that follow each other, by column.
 
     Attributes:
-        sniffed: How it was read.
+        lines: Where each row starts.
+        values: Role to values, for the roles that have a column; aligned with ``lines``.
+        bad: Rows among them that could not be read.
+    """
+
+    lines: list[int]
+    values: dict[str, list[str | None]]
+    bad: list[BadRow]
+
+
+@dataclass(frozen=True)
+class RawFile:
+    """A file that is understood and not yet read.
+
+    Attributes:
+        sniffed: How it is to be read.
         roles: Role to column, those of the largest file with these columns.
         sha256: Of the file on disk.
         bytes: Of the file on disk.
-        lines: Where each row starts.
-        values: Role to values, for the roles that have a column; aligned with ``lines``.
-        bad: Rows that could not be read.
+        limit: Rows to read, bad ones among them; None: all.
+        state: Size and time of the file before it was looked at.
     """
 
     sniffed: Sniffed
     roles: dict[str, str | None]
     sha256: str
     bytes: int
-    lines: list[int] = field(default_factory=list)
-    values: dict[str, list[str | None]] = field(default_factory=dict)
-    bad: list[BadRow] = field(default_factory=list)
+    limit: int | None
+    state: tuple[int, int] | None
+
+    def has(self, role: str) -> bool:
+        """Whether a column plays the role."""
+        return self.roles[role] is not None
+
+    def blocks(self) -> Iterator[Block]:
+        """Reads the rows in order, at most a thousand at a time.
+
+        Raises:
+            UserError: See ``iter_rows``; or too many rows cannot be read, or the file changed
+                since it was looked at.
+        """
+        found = self.sniffed
+        positions = {
+            role: found.columns.index(name)
+            for role in ROLES
+            if (name := self.roles[role]) is not None
+        }
+        bad_rows = 0
+        rows = islice(iter_rows(found.path, found), self.limit)
+        total = self.limit or found.expected_rows
+        with progress_bar(total, f"reading {found.path.name}") as bar:
+            while some := list(islice(rows, _BLOCK_ROWS)):
+                good = [row for row in some if isinstance(row, Row)]
+                bad = [row for row in some if isinstance(row, BadRow)]
+                columns = {
+                    role: [row.values[position] for row in good]
+                    for role, position in positions.items()
+                }
+                bad_rows += len(bad)
+                if bad_rows > _MAX_BAD_ROWS:
+                    raise self._too_many_bad_rows(bad[_MAX_BAD_ROWS - bad_rows])
+                yield Block([row.line for row in good], columns, bad)
+                bar.update(len(some))
+        if _state(found.path) != self.state:
+            raise UserError(
+                "The file changed while it was read.",
+                where=str(found.path),
+                remedy="wait until it is copied whole, then run again",
+            )
+
+    def _too_many_bad_rows(self, last: BadRow) -> UserError:
+        return UserError(
+            f"More than {_MAX_BAD_ROWS:,} rows cannot be read; the last: {last.reason}.",
+            where=f"{self.sniffed.path}, line {last.line}",
+            remedy="check ingestion.format and ingestion.encoding",
+        )
 
 
-def read_files(
+def open_files(
     paths: Sequence[Path],
     options: ReadOptions,
     columns: Mapping[str, str | int | None] | None = None,
     limit: int | None = None,
-) -> list[FileRows]:
-    """Reads files one after another; each is sniffed for what the options leave open.
+) -> list[RawFile]:
+    """Looks at all files; each is sniffed for what the options leave open.
 
     Files with the same columns share the roles found in the largest of them, so that a small file
     cannot be understood differently from the others.
@@ -58,7 +121,7 @@ def read_files(
         limit: Rows of all files together: each gives an equal share of its first rows.
 
     Raises:
-        UserError: See ``sniff`` and ``iter_rows``; or a file changed while it was read.
+        UserError: See ``sniff``; or a file is a link.
     """
     for path in paths:
         if path.is_symlink():
@@ -74,17 +137,17 @@ def read_files(
     roles: dict[tuple[str, ...], dict[str, str | None]] = {}
     for found in sorted(sniffed, key=lambda each: -each.rows):
         roles.setdefault(found.columns, found.roles)
-    results = []
-    for index, found in enumerate(sniffed):
-        share = None if limit is None else _share(limit, index, len(paths))
-        results.append(_read(found, roles[found.columns], share))
-        if _state(found.path) != before[found.path]:
-            raise UserError(
-                "The file changed while it was read.",
-                where=str(found.path),
-                remedy="wait until it is copied whole, then run again",
-            )
-    return results
+    return [
+        RawFile(
+            sniffed=found,
+            roles=roles[found.columns],
+            sha256=file_sha256(found.path),
+            bytes=found.path.stat().st_size,
+            limit=None if limit is None else _share(limit, index, len(paths)),
+            state=before[found.path],
+        )
+        for index, found in enumerate(sniffed)
+    ]
 
 
 def _share(limit: int, index: int, files: int) -> int:
@@ -97,41 +160,3 @@ def _state(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_size, status.st_mtime_ns
-
-
-def _read(found: Sniffed, roles: dict[str, str | None], limit: int | None) -> FileRows:
-    positions = {
-        role: found.columns.index(name) for role in ROLES if (name := roles[role]) is not None
-    }
-    result = FileRows(
-        sniffed=found,
-        roles=roles,
-        sha256=file_sha256(found.path),
-        bytes=found.path.stat().st_size,
-        values={role: [] for role in positions},
-    )
-    lines, bad = result.lines, result.bad
-    appenders = [(result.values[role].append, position) for role, position in positions.items()]
-    total = limit or found.expected_rows
-    with progress_bar(total, f"reading {found.path.name}") as bar:
-        for row in iter_rows(found.path, found):
-            if isinstance(row, BadRow):
-                bad.append(row)
-                if len(bad) > _MAX_KEPT_BAD_ROWS:
-                    raise UserError(
-                        f"More than {_MAX_KEPT_BAD_ROWS:,} rows cannot be read; "
-                        f"the last: {row.reason}.",
-                        where=f"{found.path}, line {row.line}",
-                        remedy="check ingestion.format and ingestion.encoding",
-                    )
-            else:
-                lines.append(row.line)
-                for append, position in appenders:
-                    append(row.values[position])
-            count = len(lines) + len(bad)
-            if count % 10_000 == 0:
-                bar.update(10_000)
-            if count == limit:
-                break
-        bar.update(count % 10_000)
-    return result

@@ -29,6 +29,8 @@ SPLIT_VALUES = {
 MAX_LABELS = 200
 _MAX_DISTINCT = 1000
 _LABEL_CHARS = 40
+#: Chinese characters are counted in so many rows.
+_LOOKED_AT_ROWS = 2000
 _HAN = re.compile("[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 _LABEL_NAME = re.compile(
     r"(.*[_ ])?(labels?|category|class|department|topic|sentiment|intent|target|polarity|tag|y)|"
@@ -73,19 +75,20 @@ class ColumnStatistics:
     many: bool = False
     unique: bool = True
 
-    def add(self, value: str | None) -> None:
-        """Counts one value; Chinese characters only in the first rows, they are slow to count."""
-        self.rows += 1
-        if value is None or not value.strip():
-            self.blank += 1
-            return
-        size = len(value)
-        self.characters += size
-        self.longest = max(self.longest, size)
-        if self.counted < 2000:
-            self.counted += 1
-            self.han += len(_HAN.findall(value))
-        if not self.many:
+    def add(self, values: Sequence[str | None]) -> None:
+        """Counts values; Chinese characters only in the first rows, they are slow to count."""
+        filled = [value for value in values if value and not value.isspace()]
+        sizes = list(map(len, filled))
+        self.rows += len(values)
+        self.blank += len(values) - len(filled)
+        self.characters += sum(sizes)
+        self.longest = max(self.longest, *sizes, 0)
+        looked_at = filled[: _LOOKED_AT_ROWS - self.counted]
+        self.counted += len(looked_at)
+        self.han += sum(len(_HAN.findall(value)) for value in looked_at)
+        for value, size in zip(filled, sizes, strict=True):
+            if self.many:
+                break
             # A long text is told from others by its start and its length.
             key = value if size <= _LABEL_CHARS else f"{value[:_LABEL_CHARS]}\0{size}"
             self.distinct[key] += 1

@@ -15,7 +15,7 @@ from wenliu.readers.formats import find_format
 from wenliu.readers.guessing import ColumnStatistics, check_roles, guess_columns
 from wenliu.readers.json_files import iter_objects
 from wenliu.readers.layout import NAMES, find_delimiter, find_header, find_quoting
-from wenliu.readers.options import ROLES, BadRow, ReadOptions
+from wenliu.readers.options import ROLES, ReadOptions, Row
 from wenliu.readers.parquet import parquet_columns
 from wenliu.readers.rows import iter_rows
 from wenliu.readers.sources import is_gzip
@@ -25,6 +25,9 @@ from wenliu.readers.workbook import iter_cells, sheet_names
 SNIFFED_ROWS = 200_000
 _HEADER_ROWS = 200
 _EXAMPLE_ROWS = 5
+#: How many rows a file holds is told from the size of so many.
+_SIZED_ROWS = 1000
+_BLOCK_ROWS = 1000
 
 
 @dataclass(frozen=True)
@@ -212,25 +215,20 @@ def _look_at_rows(
     max_rows: int,
 ) -> Sniffed:
     statistics = {name: ColumnStatistics() for name in names}
-    gather = [statistics[name].add for name in names]
     found = Sniffed(path, options, is_gzip(path), names, {}, reasons, (), 0, 0, 0, False, None, ())
     examples: list[tuple[str, ...]] = []
     rows = bad = size = 0
-    complete = True
-    for row in iter_rows(path, found):
-        if rows + bad >= max_rows:
-            complete = False
-            break
-        if isinstance(row, BadRow):
-            bad += 1
-            continue
-        rows += 1
-        for add, value in zip(gather, row.values, strict=True):
-            add(value)
-        if rows <= 1000:
-            size += sum(len(value.encode()) + 1 for value in row.values if value)
-        if rows <= _EXAMPLE_ROWS:
-            examples.append(tuple(value or "" for value in row.values))
+    every = iter_rows(path, found)
+    while some := list(islice(every, min(_BLOCK_ROWS, max_rows - rows - bad))):
+        good = [row.values for row in some if isinstance(row, Row)]
+        for each, column in zip(statistics.values(), zip(*good, strict=True), strict=bool(good)):
+            each.add(column)
+        for values in good[: max(0, _SIZED_ROWS - rows)]:
+            size += sum(len(value.encode()) + 1 for value in values if value)
+        for values in good[: max(0, _EXAMPLE_ROWS - rows)]:
+            examples.append(tuple(value or "" for value in values))
+        rows, bad = rows + len(good), bad + len(some) - len(good)
+    complete = next(every, None) is None
     if not rows and not bad:
         raise UserError(
             "The file has a header and no rows.",
@@ -240,7 +238,7 @@ def _look_at_rows(
     guesses = guess_columns(statistics, given)
     expected = rows + bad
     if not complete:
-        expected = max(expected, int(path.stat().st_size * min(rows, 1000) / max(1, size)))
+        expected = max(expected, int(path.stat().st_size * min(rows, _SIZED_ROWS) / max(1, size)))
     label = guesses["label"][0]
     return replace(
         found,

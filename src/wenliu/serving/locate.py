@@ -11,6 +11,7 @@ from wenliu.serving.manifest import MANIFEST
 #: Where the catalog keeps bundles and the champion, and the reports that vouch for them.
 _BUNDLES, _REPORTS = Path("data/07_model_output"), Path("data/08_reporting")
 _COMPLETE = "COMPLETE.json"  # written last by the datasets: without it a version does not exist
+_REUSED = "REUSED.json"  # beside it where a later run used the version instead of making another
 
 
 def locate_bundle(
@@ -69,10 +70,14 @@ def _wanted(project: Path, problem: str, wanted: str) -> tuple[Path, str]:
 
 
 def _versions(home: Path) -> list[str]:
-    """Complete versions, newest first."""
-    return sorted(
-        (marker.parent.name for marker in home.glob(f"bundle/*/{_COMPLETE}")), reverse=True
-    )
+    """Complete versions, the one that a run made or reused last first."""
+    folders = [marker.parent for marker in home.glob(f"bundle/*/{_COMPLETE}")]
+    return [folder.name for folder in sorted(folders, key=_last_used, reverse=True)]
+
+
+def _last_used(folder: Path) -> str:
+    reused = folder / _REUSED
+    return str(json.loads(reused.read_text("utf-8"))["used"]) if reused.is_file() else folder.name
 
 
 def _verified(project: Path, problem: str) -> set[str]:
@@ -80,6 +85,8 @@ def _verified(project: Path, problem: str) -> set[str]:
     reports = project / _REPORTS / problem / "export_report"
     verified = set()
     for path in reports.glob(f"*/{_COMPLETE}"):
-        marker = json.loads(path.read_text("utf-8"))
-        verified.add(marker.get("inputs", {}).get("bundle", path.parent.name))
+        for note in (path, path.with_name(_REUSED)):
+            if note.is_file():
+                inputs = json.loads(note.read_text("utf-8")).get("inputs", {})
+                verified.add(inputs.get("bundle", path.parent.name))
     return verified

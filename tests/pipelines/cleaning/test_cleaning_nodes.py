@@ -37,11 +37,11 @@ def _examples(texts: list[str]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=Examples.arrow())
 
 
-def test_texts_are_cleaned_chunk_by_chunk_with_their_edits() -> None:
+def test_texts_are_cleaned_with_their_edits() -> None:
     settings = resolve_text_settings(SCRATCH, CleaningParams())
     table = pa.concat_tables([_examples(TEXTS[:2]), _examples(TEXTS[2:])])
     cleaned, report = clean_texts(table, settings, CleaningParams(samples=2))
-    CleanExamples.validate(cleaned)
+    cleaned = CleanExamples.validate(cleaned).table()
     assert cleaned["clean_text"].to_pylist() == [
         "wifi太慢了！！！",
         "打客服电话电话没人接",
@@ -50,7 +50,6 @@ def test_texts_are_cleaned_chunk_by_chunk_with_their_edits() -> None:
         "发票还没收到",
     ]
     assert cleaned["text"].to_pylist() == TEXTS
-    assert [len(chunk) for chunk in cleaned.column("text").chunks] == [2, 3]
     edits = cleaned["edits"].to_pylist()
     assert edits[3] is None and edits[4] is None  # every position is what it was
     assert Edits.from_flat(edits[0]).to_old(0, 4) == (3, 7)
@@ -60,6 +59,18 @@ def test_texts_are_cleaned_chunk_by_chunk_with_their_edits() -> None:
     assert report["warnings"] and "1 of 5" in report["warnings"][0]
     assert report["characters_per_second"] > 0
     json.dumps([settings, report])
+
+
+def test_several_processes_clean_and_count_as_one_does(in_pool) -> None:
+    settings = resolve_text_settings(SCRATCH, CleaningParams())
+    table = pa.concat_tables([_examples(TEXTS)] * 4)
+    alone = clean_texts(table, settings, CleaningParams(samples=7))
+    in_pool(rows=3)
+    together = clean_texts(table, settings, CleaningParams(samples=7))
+    assert together[0].table().equals(alone[0].table())
+    for report in (alone[1], together[1]):
+        del report["characters_per_second"]
+    assert together[1] == alone[1]
 
 
 def test_an_empty_table_stays_one() -> None:

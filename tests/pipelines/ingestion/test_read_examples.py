@@ -38,7 +38,7 @@ def read(paths, **params):
     Quarantine.validate(quarantine)
     assert report["rows"] == examples.num_rows
     json.dumps(report)
-    return examples, quarantine, label_map, report
+    return examples.table(), quarantine.table(), label_map, report
 
 
 def test_examples_and_report(tmp_path):
@@ -81,8 +81,6 @@ def test_many_formats_become_one_table(tmp_path):
     assert report["rows"] == 180
     assert [file["rows"] for file in report["files"]] == [60, 60, 30, 30]
     assert len(label_map["labels"]) == 3
-    # One chunk for each file, which becomes one part on disk.
-    assert [batch.num_rows for batch in examples.to_batches()] == [60, 60, 30, 30]
     assert examples.column("id")[120].as_py() == "j0"
     assert examples.column("id")[0].as_py() == "a.csv:2"
 
@@ -289,6 +287,48 @@ def test_repeated_ids_name_both_rows(tmp_path):
     assert error.value.where == "a.csv:2 and a.csv:4"
 
 
+def test_ids_are_looked_at_only_where_they_may_repeat(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise AssertionError
+
+    monkeypatch.setattr("wenliu.pipelines.ingestion.ids.digests", refuse)
+    assert read([csv_file(tmp_path)])[0].column("id")[0].as_py() == "a.csv:2"
+
+
+def test_records_in_one_line_are_told(tmp_path):
+    rows = [{"text": f"留言{i}", "label": TOPICS[i % 3]} for i in range(6)]
+    (tmp_path / "a.json").write_text(json.dumps(rows), "utf-8")
+    _, _, _, report = read([tmp_path / "a.json"])
+    assert "'a.json:1' stands at a.json:1 and at a.json:1" in report["warnings"][0]
+
+
+def test_an_id_may_not_be_another_rows_place(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("id,text,label\n,甲,a\na.csv:2,乙,b\n", "utf-8")
+    with pytest.raises(UserError, match=r"'a\.csv:2' stands twice"):
+        read([path], columns={"id": "id"})
+
+
+def test_blocks_and_parts_do_not_show(tmp_path, monkeypatch):
+    lines = [f"{i},第{i}位的留言,{TOPICS[i % 3]},g{i // 4},train" for i in range(200)]
+    for row in (7, 8, 60, 150):
+        lines[row] = f"{row},第{row}位的留言,,g,train"
+    lines[61] = "61,坏\ufffd字,物流,g,train"
+    (tmp_path / "a.csv").write_text("\n".join(["id,text,label,group,split", *lines[:120]]), "utf-8")
+    (tmp_path / "b.csv").write_text("\n".join(["id,text,label,group,split", *lines[120:]]), "utf-8")
+    paths = [tmp_path / "a.csv", tmp_path / "b.csv"]
+    whole = read(paths, max_bad_rows=0.1)
+    monkeypatch.setattr("wenliu.parts.PART_ROWS", 30)
+    monkeypatch.setattr("wenliu.readers.files._BLOCK_ROWS", 11)
+    small = read(paths, max_bad_rows=0.1)
+    assert len(small[0].to_batches()) > 5
+    assert [each if isinstance(each, dict) else each.to_pylist() for each in small] == [
+        each if isinstance(each, dict) else each.to_pylist() for each in whole
+    ]
+    assert whole[1].column("line").to_pylist() == [9, 10, 62, 63, 32]
+    assert whole[3]["groups"] == 50
+
+
 def test_found_ids_that_repeat_across_files_are_left_aside(tmp_path):
     for name in ("train.csv", "test.csv"):
         rows = "\n".join(f"{i},留言{i},{TOPICS[i % 3]}" for i in range(9))
@@ -305,8 +345,9 @@ def test_limit_takes_the_first_rows_of_each_file(tmp_path):
     assert examples.column("line").to_pylist()[:3] == [2, 3, 4]
 
 
-def test_large_files_come_in_chunks(tmp_path, monkeypatch):
-    monkeypatch.setattr("wenliu.pipelines.ingestion.tables._CHUNK_ROWS", 25)
+def test_large_files_come_in_parts(tmp_path, monkeypatch):
+    monkeypatch.setattr("wenliu.parts.PART_ROWS", 25)
+    monkeypatch.setattr("wenliu.readers.files._BLOCK_ROWS", 7)
     examples, _, _, _ = read([csv_file(tmp_path)])
     assert [batch.num_rows for batch in examples.to_batches()] == [25, 25, 10]
     assert examples.column("line").to_pylist() == list(range(2, 62))

@@ -37,8 +37,7 @@ def _audited() -> pa.Table:
 
 def test_words_stand_row_by_row_with_their_starts() -> None:
     audited = _audited()
-    words = segment_texts(audited, SegmentationParams())
-    Words.validate(words)
+    words = Words.validate(segment_texts(audited, SegmentationParams())).table()
     assert words["id"].to_pylist() == audited["id"].to_pylist()
     texts = audited["clean_text"].to_pylist()
     for text, row, starts in zip(
@@ -48,9 +47,15 @@ def test_words_stand_row_by_row_with_their_starts() -> None:
         assert [text[s : s + len(w)] for w, s in zip(row, starts, strict=True)] == row
 
 
+def test_several_processes_cut_as_one_does(in_pool) -> None:
+    alone = segment_texts(_audited(), SegmentationParams()).table()
+    in_pool(rows=5)
+    assert segment_texts(_audited(), SegmentationParams()).table().equals(alone)
+
+
 def test_tags_are_a_column_of_their_own() -> None:
     words = segment_texts(_audited()[:2], SegmentationParams(part_of_speech=True))
-    Words.validate(words)
+    words = Words.validate(words).table()
     assert "tags" in words.column_names
     assert len(words["tags"][0].as_py()) == len(words["words"][0].as_py())
 

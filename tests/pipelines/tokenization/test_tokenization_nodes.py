@@ -94,11 +94,26 @@ def test_what_is_cut_is_reported():
     table, report = tokenize_texts(
         audited(), tokenizer, {"max_length": 6, "truncation": "tail"}, SCRATCH, MODEL
     )
-    lengths = [len(ids) for ids in table["token_ids"].to_pylist()]
+    lengths = [len(ids) for ids in table.column("token_ids").to_pylist()]
     assert lengths == [6, 6, 6, 5, 6, 6]
     assert report["lengths"] == {"p50": 6, "p90": 10, "p99": 10, "max": 10}
     assert report["cut"]["rows"] == 2
     assert report["warnings"]  # a third of these few rows hold an unknown character
+
+
+def test_several_processes_tokenize_and_count_as_one_does(in_pool):
+    rows = ROWS * 3
+    tokenizer = build_tokenizer(audited(rows), SCRATCH, MODEL)
+
+    def run():
+        chosen = choose_max_length(audited(rows), tokenizer, SCRATCH, TokenizationParams())
+        return tokenize_texts(audited(rows), tokenizer, chosen, SCRATCH, MODEL)
+
+    alone = run()
+    in_pool(rows=4)
+    together = run()
+    assert together[0].table().equals(alone[0].table())
+    assert together[1] == alone[1]
 
 
 def test_the_task_says_how_texts_become_rows(monkeypatch):
@@ -110,9 +125,9 @@ def test_the_task_says_how_texts_become_rows(monkeypatch):
 
     tokenizer = build_tokenizer(audited(), SCRATCH, MODEL)
     given = audited(), tokenizer, {"max_length": 20, "truncation": "head"}, SCRATCH, MODEL
-    forwards = tokenize_texts(*given)[0]["token_ids"].to_pylist()
+    forwards = tokenize_texts(*given)[0].column("token_ids").to_pylist()
     monkeypatch.setattr(SingleLabelClassification, "encode", backwards)
-    assert tokenize_texts(*given)[0]["token_ids"].to_pylist()[0] == [
+    assert tokenize_texts(*given)[0].column("token_ids").to_pylist()[0] == [
         forwards[0][0], *forwards[0][-2:0:-1], forwards[0][-1],
     ]  # fmt: skip
 

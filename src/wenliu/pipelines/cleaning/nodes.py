@@ -7,8 +7,9 @@ import time
 from typing import Any
 
 from wenliu.frames import Table
+from wenliu.parallel import BATCH_ROWS, map_batches, merge_counts, watch
 from wenliu.params import CleaningParams, ModelParams
-from wenliu.progress import progress_bar
+from wenliu.parts import Parts, gather
 
 logger = logging.getLogger(__name__)
 
@@ -56,37 +57,30 @@ def resolve_text_settings(checkpoint_profile: dict, params: CleaningParams) -> d
     return settings.to_dict()
 
 
-def clean_texts(examples: Table, text_settings: dict, params: CleaningParams) -> tuple[Table, dict]:
+def clean_texts(
+    examples: Table | Parts, text_settings: dict, params: CleaningParams
+) -> tuple[Parts, dict]:
     """Adds ``clean_text`` and ``edits`` to every row.
 
     Returns:
-        The table, chunk by chunk as it came, and the report: rows, characters, and for each rule
-        the rows and characters it touched with samples.
+        The table, and the report: rows, characters, and for each rule the rows and characters it
+        touched with samples.
     """
-    import pyarrow as pa
-
+    from wenliu.pipelines.cleaning.columns import CleanTexts
     from wenliu.schemas import CleanExamples
-    from wenliu.text.normalizer import Normalizer, Tally, TextSettings
+    from wenliu.text.tally import Tally
 
-    normalizer = Normalizer(TextSettings.from_dict(text_settings))
+    parts = Parts.of(examples)
+    clean = CleanTexts(text_settings, params.samples)
     tally = Tally(params.samples)
-    schema = CleanExamples.arrow()
+    tally.open(clean.normalizer.names)
     started = time.perf_counter()
-    parts = []
-    with progress_bar(examples.num_rows, "Cleaning") as bar:
-        for part in examples.to_batches():
-            texts, edits = normalizer.clean_batch_with_edits(part["text"].to_pylist(), tally)
-            added = {
-                "clean_text": pa.array(texts, schema.field("clean_text").type),
-                "edits": pa.array(edits, schema.field("edits").type),
-            }
-            columns = [added[n] if n in added else part[n] for n in schema.names]
-            parts.append(pa.record_batch(columns, schema=schema))
-            bar.update(part.num_rows)
+    batches = merge_counts(map_batches(clean, parts.batches(max_rows=BATCH_ROWS)), tally.merge)
+    cleaned = gather(watch(batches, "Cleaning", parts.num_rows), CleanExamples.arrow())
     report = _report(tally, text_settings, time.perf_counter() - started)
     for warning in report["warnings"]:
         logger.warning(warning)
-    return pa.Table.from_batches(parts, schema=schema), report
+    return cleaned, report
 
 
 def _report(tally: Any, text_settings: dict, seconds: float) -> dict:

@@ -3,101 +3,74 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from pathlib import Path
 
 from wenliu.frames import Table
+from wenliu.parallel import BATCH_ROWS, map_batches, watch
 from wenliu.params import SegmentationParams
-from wenliu.progress import progress_bar
+from wenliu.parts import Parts, gather
 
 logger = logging.getLogger(__name__)
 
-#: Rows between two movements of the progress bar.
-_STEP = 1000
 
-
-def segment_texts(audited_examples: Table, params: SegmentationParams) -> Table:
-    """The words of every ``clean_text``, chunk by chunk and row by row.
+def segment_texts(audited_examples: Table | Parts, params: SegmentationParams) -> Parts:
+    """The words of every ``clean_text``, row by row.
 
     Raises:
         UserError: The user dictionary cannot be read.
     """
-    import pyarrow as pa
+    from wenliu.pipelines.segmentation.columns import SegmentTexts
 
-    from wenliu.schemas import Words
-    from wenliu.text.segmentation import Segmenter
-
-    segmenter = Segmenter(
-        params.engine, _dictionary(params.user_dictionary), params.part_of_speech, params.cache
-    )
-    for warning in segmenter.warnings:
+    for warning in _warnings(params):
         logger.warning(warning)
-    schema = Words.arrow()
-    if params.part_of_speech:
-        schema = schema.append(pa.field("tags", pa.list_(pa.string()), nullable=False))
-    parts = []
-    with progress_bar(audited_examples.num_rows, "Segmenting") as bar:
-        for part in audited_examples.select(["id", "clean_text"]).to_batches():
-            columns: dict[str, list] = {"words": [], "starts": [], "tags": []}
-            for row, text in enumerate(part["clean_text"].to_pylist(), 1):
-                if params.part_of_speech:
-                    words, starts, tags = _columns(segmenter.tag(text), 3)
-                    columns["tags"].append(tags)
-                else:
-                    words, starts = _columns(segmenter.segment(text), 2)
-                columns["words"].append(words)
-                columns["starts"].append(starts)
-                if row % _STEP == 0:
-                    bar.update(_STEP)
-            bar.update(part.num_rows % _STEP)
-            arrays = [
-                part["id"] if field.name == "id" else pa.array(columns[field.name], field.type)
-                for field in schema
-            ]
-            parts.append(pa.record_batch(arrays, schema=schema))
-    return pa.Table.from_batches(parts, schema=schema)
+    segment, parts = SegmentTexts(params), Parts.of(audited_examples)
+    batches = map_batches(segment, parts.batches(["id", "clean_text"], BATCH_ROWS))
+    return gather(watch(batches, "Segmenting", parts.num_rows), segment.schema)
 
 
 def find_keywords(
-    words: Table, audited_examples: Table, label_map: dict, params: SegmentationParams
+    words: Table | Parts,
+    audited_examples: Table | Parts,
+    label_map: dict,
+    params: SegmentationParams,
 ) -> tuple[dict, str]:
     """Keywords of each label over the rows that training sees.
 
     Returns:
         The report, and a plot with one panel for each label.
     """
-    import pyarrow as pa
     import pyarrow.compute as pc
 
     from wenliu.reporting.charts import bar_grid
-    from wenliu.text.keywords import keywords_by_label
-    from wenliu.text.segmentation import Segmenter
+    from wenliu.text.keywords import WordCounts
 
-    learned = pc.and_(
-        pc.equal(audited_examples["split"], "train"), pc.is_null(audited_examples["dropped"])
-    )
-    table = pa.table({"words": words["words"], "label": audited_examples["label_id"]})
-    table = table.filter(learned)
+    rows = Parts.of(audited_examples).table(["split", "dropped", "label_id"])
+    learned = pc.and_(pc.equal(rows["split"], "train"), pc.is_null(rows["dropped"]))
     labels = label_map["labels"]
-    found = keywords_by_label(
-        (row for part in table.to_batches() for row in part["words"].to_pylist()),
-        table["label"].to_pylist(),
-        len(labels),
-        params.keywords,
-    )
+    counts = WordCounts(len(labels))
+    n_words = start = 0
+    parts = Parts.of(words)
+    for batch in watch(parts.batches(["words"], BATCH_ROWS), "Counting words", parts.num_rows):
+        taken = learned.slice(start, batch.num_rows).combine_chunks()
+        label_ids = rows["label_id"].slice(start, batch.num_rows).combine_chunks()
+        counts.add(batch["words"].filter(taken), label_ids.filter(taken))
+        n_words += len(batch["words"].flatten())
+        start += batch.num_rows
+    found = counts.keywords(params.keywords)
     panels = {
         label: ([keyword.word for keyword in own], [keyword.score for keyword in own])
         for label, own in zip(labels, found, strict=True)
         if own
     }
-    n_words = int(pc.sum(pc.list_value_length(words["words"])).as_py() or 0)
-    characters = int(pc.sum(pc.utf8_length(audited_examples["clean_text"])).as_py() or 0)
+    characters = sum(
+        pc.sum(pc.utf8_length(batch["clean_text"])).as_py()
+        for batch in Parts.of(audited_examples).batches(["clean_text"])
+    )
     report = {
-        "rows": words.num_rows,
+        "rows": parts.num_rows,
         "words": n_words,
         "characters_per_word": round(characters / n_words, 3) if n_words else 0.0,
         "engine": "jieba" if params.part_of_speech else params.engine,
-        "rows_for_keywords": table.num_rows,
+        "rows_for_keywords": counts.rows,
         "keywords": {
             label: [
                 {
@@ -110,25 +83,12 @@ def find_keywords(
             ]
             for label, own in zip(labels, found, strict=True)
         },
-        "warnings": [Segmenter.POS_WARNING]
-        if params.part_of_speech and params.engine == "rjieba"
-        else [],
+        "warnings": _warnings(params),
     }
     return report, bar_grid(panels, title="Keywords by label (z-score of the log-odds)")
 
 
-def _columns(rows: Sequence[tuple], number: int) -> list[list]:
-    """The columns of ``rows``, empty ones where there are none."""
-    return [[row[i] for row in rows] for i in range(number)]
+def _warnings(params: SegmentationParams) -> list[str]:
+    from wenliu.text.segmentation import Segmenter
 
-
-def _dictionary(path: str | None) -> Path | None:
-    """The dictionary's path; a relative one is meant from the project, wherever we run."""
-    if path is None:
-        return None
-    given = Path(path).expanduser()
-    if given.is_absolute() or given.exists():
-        return given
-    from wenliu.project import find_project
-
-    return find_project() / given
+    return [Segmenter.POS_WARNING] if params.part_of_speech and params.engine == "rjieba" else []

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from wenliu.frames import Table
 from wenliu.params import SplittingParams
+from wenliu.parts import Parts, gather
 from wenliu.pipelines.splitting.plan import Plan, plan_splits
 from wenliu.pipelines.splitting.shares import SPLITS, check_class_sizes, compare_shares
 from wenliu.progress import progress_bar
-from wenliu.text.hashing import stable_fraction
-from wenliu.text.normal_form import normal_form_v1
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from wenliu.pipelines.splitting.tally import SplitTally
 
 
 def split_examples(
     clean_examples: Table, label_map: dict[str, Any], params: SplittingParams
 ) -> tuple[Table, dict[str, Any]]:
-    """Assigns train, validation and test.
+    """Assigns train, validation and test, part by part.
 
     Args:
         clean_examples: Rows with ``split`` where the data bring one along.
@@ -31,87 +36,96 @@ def split_examples(
     Raises:
         UserError: A class is too small, or nothing is left for training.
     """
-    import pyarrow as pa
+    from wenliu.pipelines.splitting.tally import SplitTally, group_of
 
-    given = Counter(clean_examples.column("split").to_pylist())
+    parts = Parts.of(clean_examples)
+    given: Counter[str | None] = Counter()
+    for batch in parts.batches(["split"]):
+        given.update(batch["split"].to_pylist())
     plan = plan_splits(given, params)
-    counts: dict[str, Counter[str]] = {split: Counter() for split in SPLITS}
-    moved = 0
-    batches = []
-    with progress_bar(clean_examples.num_rows, "splitting") as bar:
-        for batch in clean_examples.to_batches():
-            before = batch.column("split").to_pylist()
-            after = _sides(batch, before, plan, params.salt)
-            moved += sum(a != b for a, b in zip(before, after, strict=True) if a is not None)
-            for split, label in zip(after, batch.column("label").to_pylist(), strict=True):
-                counts[split][label] += 1
-            batches.append(_with_splits(batch, before, after))
-            bar.update(len(after))
+    tally = SplitTally()
+    table = gather(_split(parts, plan, params.salt, tally), _schema(parts.schema))
+    counts = tally.counts
     labels = label_map["labels"]
     warnings = [
         *plan.warnings,
         *check_class_sizes(counts, labels, params),
         *compare_shares(counts, labels, params.max_share_difference),
-        *_parted_groups(batches),
     ]
+    parted, row = tally.parted_groups()
+    if parted:
+        first = group_of(parts, row)
+        warnings.append(f"Given splits part {parted} groups, the first is {first!r}.")
     for warning in warnings:
         logging.getLogger(__name__).warning(warning)
-    table = pa.Table.from_batches(batches)
     return table, {
         "rows": table.num_rows,
         "splits": {split: counts[split].total() for split in SPLITS},
         "labels": {split: {label: counts[split][label] for label in labels} for split in SPLITS},
         "given": {str(name).lower(): count for name, count in given.items()},
-        "moved_to_validation": moved,
+        "moved_to_validation": tally.moved,
         "method": plan.method,
         "salt": params.salt,
         "warnings": warnings,
     }
 
 
-def row_key(text: str, group: str | None) -> str:
+def row_keys(texts: Sequence[str], groups: Sequence[str | None]) -> list[str]:
     """What decides a row's side: its group, else the fixed normal form of its raw text."""
-    return f"group:{group}" if group is not None else f"text:{normal_form_v1(text)}"
+    from wenliu.text.normal_form import normal_forms_v1
 
-
-def _sides(batch: Any, given: list[str | None], plan: Plan, salt: str) -> list[str]:
-    texts = batch.column("text").to_pylist()
-    groups = batch.column("group").to_pylist()
+    forms = normal_forms_v1(texts)
     return [
-        plan.side(split, stable_fraction(row_key(text, group), salt))
-        if plan.must_hash(split)
-        else plan.side(split, 1.0)
-        for text, group, split in zip(texts, groups, given, strict=True)
+        f"group:{group}" if group is not None else f"text:{form}"
+        for form, group in zip(forms, groups, strict=True)
     ]
 
 
-def _with_splits(batch: Any, given: list[str | None], sides: list[str]) -> Any:
+def _split(parts: Parts, plan: Plan, salt: str, tally: SplitTally) -> Iterator[pa.RecordBatch]:
+    with progress_bar(parts.num_rows, "splitting") as bar:
+        for batch in parts.batches():
+            given, groups = batch["split"].to_pylist(), batch["group"].to_pylist()
+            sides = _sides(batch, given, groups, plan, salt)
+            tally.add(given, sides, batch["label"].to_pylist(), groups)
+            yield _with_splits(batch, given, sides)
+            bar.update(batch.num_rows)
+
+
+def _sides(
+    batch: pa.RecordBatch,
+    given: Sequence[str | None],
+    groups: Sequence[str | None],
+    plan: Plan,
+    salt: str,
+) -> list[str]:
+    from wenliu.text.hashing import stable_fraction
+
+    if not any(map(plan.must_hash, set(given))):
+        return [plan.side(split, 1.0) for split in given]
+    keys = row_keys(batch["text"].to_pylist(), groups)
+    return [
+        plan.side(split, stable_fraction(key, salt) if plan.must_hash(split) else 1.0)
+        for key, split in zip(keys, given, strict=True)
+    ]
+
+
+def _schema(schema: pa.Schema) -> pa.Schema:
     import pyarrow as pa
 
-    columns = {name: batch.column(name) for name in batch.schema.names}
+    number = schema.get_field_index("split")
+    schema = schema.set(number, pa.field("split", pa.string(), nullable=False))
+    return schema.append(pa.field("split_given", pa.bool_(), nullable=False))
+
+
+def _with_splits(
+    batch: pa.RecordBatch, given: Sequence[str | None], sides: Sequence[str]
+) -> pa.RecordBatch:
+    import pyarrow as pa
+
+    schema = _schema(batch.schema)
+    columns = {name: batch[name] for name in batch.schema.names}
     columns["split"] = pa.array(sides, pa.string())
     columns["split_given"] = pa.array(
         [before == after for before, after in zip(given, sides, strict=True)], pa.bool_()
     )
-    fields = [
-        pa.field("split", pa.string(), nullable=False) if field.name == "split" else field
-        for field in batch.schema
-    ]
-    schema = pa.schema([*fields, pa.field("split_given", pa.bool_(), nullable=False)])
-    return pa.RecordBatch.from_arrays(list(columns.values()), schema=schema)
-
-
-def _parted_groups(batches: list[Any]) -> list[str]:
-    """Given splits may part a group; hashing never does."""
-    sides: dict[str, str] = {}
-    parted: dict[str, None] = {}
-    for batch in batches:
-        pairs = zip(
-            batch.column("group").to_pylist(), batch.column("split").to_pylist(), strict=True
-        )
-        for group, side in pairs:
-            if group is not None and sides.setdefault(group, side) != side:
-                parted[group] = None
-    if not parted:
-        return []
-    return [f"Given splits part {len(parted)} groups, the first is {next(iter(parted))!r}."]
+    return pa.RecordBatch.from_arrays([columns[name] for name in schema.names], schema=schema)

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from wenliu.errors import UserError
 from wenliu.frames import Table
+from wenliu.parallel import BATCH_ROWS, map_batches, merge_counts, watch
 from wenliu.params import ModelParams, TokenizationParams
+from wenliu.parts import Parts, gather
 
 if TYPE_CHECKING:
-    from tokenizers import Tokenizer
+    import numpy as np
 
 logger = logging.getLogger(__name__)
 
 
-def build_tokenizer(audited_examples: Table, checkpoint_profile: dict, params: ModelParams) -> dict:
+def build_tokenizer(
+    audited_examples: Table | Parts, checkpoint_profile: dict, params: ModelParams
+) -> dict:
     """The checkpoint's tokenizer as the doctor corrected it, or a character vocabulary.
 
     Returns:
@@ -26,7 +31,8 @@ def build_tokenizer(audited_examples: Table, checkpoint_profile: dict, params: M
     from wenliu.text.vocabulary import build_character_tokenizer, wordpiece_tokenizer
 
     if checkpoint_profile["path"] is None:
-        texts = _training_texts(audited_examples)
+        parts = Parts.of(audited_examples)
+        texts = (text for batch in _training_texts(parts) for text in batch[0].to_pylist())
         tokenizer = build_character_tokenizer(texts, params.scratch.min_count)
     else:
         tokens = vocabulary_list(checkpoint_profile)
@@ -35,7 +41,7 @@ def build_tokenizer(audited_examples: Table, checkpoint_profile: dict, params: M
 
 
 def choose_max_length(
-    audited_examples: Table,
+    audited_examples: Table | Parts,
     tokenizer: dict,
     checkpoint_profile: dict,
     params: TokenizationParams,
@@ -47,20 +53,12 @@ def choose_max_length(
     """
     import numpy as np
 
-    from wenliu.progress import track
-    from wenliu.text.encoding import BATCH_ROWS, load_tokenizer, token_rows
+    from wenliu.pipelines.tokenization.columns import MeasureTexts
 
-    loaded = load_tokenizer(tokenizer)
-    texts = _training_texts(audited_examples)
-    starts = range(0, len(texts), BATCH_ROWS)
-    lengths = np.array(
-        [
-            len(ids) + 2
-            for start in track(starts, "measuring lengths", unit="batch")
-            for ids in token_rows(loaded, texts[start : start + BATCH_ROWS])
-        ],
-        dtype=np.int64,
-    )
+    parts = Parts.of(audited_examples)
+    batches = map_batches(MeasureTexts(tokenizer), _training_texts(parts))
+    batches = watch(batches, "Measuring lengths", parts.num_rows)
+    lengths = np.concatenate([batch["length"].to_numpy() for batch in batches])
     limit = checkpoint_profile["max_positions"]
     if params.max_length == "auto":
         wanted = int(np.quantile(lengths, params.coverage, method="higher"))
@@ -80,51 +78,57 @@ def choose_max_length(
 
 
 def tokenize_texts(
-    audited_examples: Table,
+    audited_examples: Table | Parts,
     tokenizer: dict,
     max_length: dict,
     checkpoint_profile: dict,
     params: ModelParams,
-) -> tuple[Table, dict]:
+) -> tuple[Parts, dict]:
     """Token ids of every row, and the report on lengths, cuts and ``[UNK]``.
 
     ``[UNK]`` is counted twice: in the raw text as the checkpoint's own settings would read it,
     and in the clean text as this run reads it.
     """
     import numpy as np
-    import pyarrow as pa
 
-    from wenliu.progress import progress_bar
-    from wenliu.tasks import get_task
-    from wenliu.text.encoding import BATCH_ROWS, load_tokenizer
+    from wenliu.pipelines.tokenization.columns import TokenizeTexts
+    from wenliu.schemas import TokenIds
     from wenliu.text.unknown import UnknownTally
 
-    task = get_task(params.task)
-    loaded = load_tokenizer(tokenizer)
-    before = UnknownTally(_as_declared(tokenizer, checkpoint_profile))
-    after = UnknownTally(loaded)
-    lengths: list[int] = []
-    parts = []
-    with progress_bar(audited_examples.num_rows, "tokenizing") as bar:
-        for chunk in audited_examples.to_batches(max_chunksize=BATCH_ROWS):
-            before.add(chunk.column("text").to_pylist())
-            clean = chunk.column("clean_text").to_pylist()
-            lengths.extend(count + 2 for count in after.add(clean))
-            flat, offsets = task.encode(
-                loaded, clean, max_length["max_length"], max_length["truncation"]
-            )
-            ids = pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), pa.array(flat))
-            columns = {name: chunk.column(name) for name in ("id", "split", "label_id", "dropped")}
-            parts.append(pa.RecordBatch.from_pydict({**columns, "token_ids": ids}, _schema()))
-            bar.update(chunk.num_rows)
-    table = pa.Table.from_batches(parts, _schema())
+    tokenize = TokenizeTexts(
+        tokenizer,
+        _as_declared(tokenizer, checkpoint_profile),
+        params.task,
+        max_length["max_length"],
+        max_length["truncation"],
+    )
+    tallies = {"before": UnknownTally(tokenize.loaded), "after": UnknownTally(tokenize.loaded)}
+    lengths = [np.zeros(0, np.int32)]
+
+    def merge(counts: dict) -> None:
+        for when, tally in tallies.items():
+            tally.merge(counts[when])
+
+    def keep_lengths(batches: Iterable) -> Iterator:
+        for batch in batches:
+            lengths.append(batch["length"].to_numpy())
+            yield batch.drop_columns("length")
+
+    parts = Parts.of(audited_examples)
+    columns = [name for name in TokenIds.columns if name != "token_ids"]
+    batches = parts.batches([*columns, "text", "clean_text"], BATCH_ROWS)
+    batches = merge_counts(map_batches(tokenize, batches), merge)
+    table = gather(
+        keep_lengths(watch(batches, "Tokenizing", parts.num_rows)), TokenIds.arrow(), "arrow"
+    )
+    uncut = np.concatenate(lengths)
     report = {
         "rows": table.num_rows,
-        "vocab_size": loaded.get_vocab_size(),
+        "vocab_size": tokenize.loaded.get_vocab_size(),
         "max_length": max_length,
-        "lengths": _describe_lengths(lengths),
-        "cut": _describe_cut(lengths, max_length["max_length"]),
-        "unknown": {"before_cleaning": before.report(), "after_cleaning": after.report()},
+        "lengths": _describe_lengths(uncut),
+        "cut": _describe_cut(uncut, max_length["max_length"]),
+        "unknown": {f"{when}_cleaning": tally.report() for when, tally in tallies.items()},
         "warnings": [],
     }
     share = report["unknown"]["after_cleaning"]["row_share"]
@@ -135,55 +139,51 @@ def tokenize_texts(
     return table, report
 
 
-def _schema() -> Table:
-    from wenliu.schemas import TokenIds
+def _training_texts(parts: Parts) -> Iterator:
+    """Batches of the clean texts that training may see.
 
-    return TokenIds.arrow()
-
-
-def _training_texts(audited_examples: Table) -> list[str]:
-    """Clean texts that training may see."""
+    Raises:
+        UserError: There are none.
+    """
     import pyarrow.compute as pc
 
-    chosen = pc.and_(
-        pc.equal(audited_examples["split"], "train"), pc.is_null(audited_examples["dropped"])
-    )
-    texts = audited_examples["clean_text"].filter(chosen).to_pylist()
-    if not texts:
+    rows = 0
+    for batch in parts.batches(["clean_text", "split", "dropped"], BATCH_ROWS):
+        learned = pc.and_(pc.equal(batch["split"], "train"), pc.is_null(batch["dropped"]))
+        texts = batch.select(["clean_text"]).filter(learned)
+        rows += texts.num_rows
+        if texts.num_rows:
+            yield texts
+    if not rows:
         raise UserError(
             "No training row is left.",
             where="tokenization",
             remedy="Look at the audit report: which rows were dropped, and why.",
         )
-    return texts
 
 
-def _as_declared(tokenizer: dict, profile: dict) -> Tokenizer:
+def _as_declared(tokenizer: dict, profile: dict) -> dict:
     """The tokenizer with the casing that the checkpoint declares, wrong or not."""
-    from wenliu.text.encoding import load_tokenizer
-
     declared = profile["declared_lowercase"]
     if declared is None:
         declared = profile["lowercase"]
-    normalizer = {**tokenizer["normalizer"], "lowercase": declared}
-    return load_tokenizer({**tokenizer, "normalizer": normalizer})
+    return {**tokenizer, "normalizer": {**tokenizer["normalizer"], "lowercase": declared}}
 
 
-def _describe_lengths(lengths: list[int]) -> dict:
+def _describe_lengths(lengths: np.ndarray) -> dict:
     """Percentiles of uncut lengths, in tokens with special tokens."""
     import numpy as np
 
-    if not lengths:
+    if not lengths.size:
         return {"p50": 0, "p90": 0, "p99": 0, "max": 0}
     p50, p90, p99 = (int(v) for v in np.percentile(lengths, [50, 90, 99], method="higher"))
-    return {"p50": p50, "p90": p90, "p99": p99, "max": max(lengths)}
+    return {"p50": p50, "p90": p90, "p99": p99, "max": int(lengths.max())}
 
 
-def _describe_cut(lengths: list[int], max_length: int) -> dict:
-    rows = sum(length > max_length for length in lengths)
-    tokens = sum(max(0, length - max_length) for length in lengths)
+def _describe_cut(lengths: np.ndarray, max_length: int) -> dict:
+    over = lengths[lengths > max_length]
     return {
-        "rows": rows,
-        "share": rows / max(1, len(lengths)),
-        "token_share": tokens / max(1, sum(lengths)),
+        "rows": int(over.size),
+        "share": over.size / max(1, lengths.size),
+        "token_share": int((over - max_length).sum()) / max(1, int(lengths.sum())),
     }

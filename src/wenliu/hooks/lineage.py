@@ -1,0 +1,152 @@
+"""What a node's outputs are about to be made from: code, parameters and contents of the inputs.
+
+Kedro's versions say when something was made; this says whether it would be made the same again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wenliu.datasets import RawFiles, VersionedDataset, WorkspaceDataset
+from wenliu.datasets.commit import Lineage
+from wenliu.disk import sha256_of
+from wenliu.errors import UserError
+from wenliu.hooks.code import code_of
+from wenliu.project import find_project
+
+if TYPE_CHECKING:
+    from kedro.io import CatalogProtocol
+    from kedro.pipeline.node import Node
+
+PARAMETERS = ("params:", "parameters")
+#: What MLflow takes in a name; a dict with other keys counts as one value.
+_KEY = re.compile(r"[\w -]+")
+
+
+def lineage_of(node: Node, catalog: CatalogProtocol, run_id: str | None) -> Lineage:
+    """What the outputs of ``node`` are about to be made from."""
+    versions: dict[str, str] = {}
+    contents: dict[str, Any] = {}
+    parameters: dict[str, Any] = {}
+    for name in node.inputs:
+        dataset = catalog.get(name)
+        if isinstance(dataset, VersionedDataset):
+            marker = dataset.marker()
+            versions[name], contents[name] = marker["version"], marker["content"]
+        elif isinstance(dataset, RawFiles):
+            contents |= _by_short_name(name, raw_checksums(dataset.load()))
+        elif name.startswith(PARAMETERS):
+            value, key = catalog.load(name), name.removeprefix("params:")
+            parameters |= leaves(value, key)
+            contents |= _named_files(value, key)
+    details = {
+        "code": code_of(node.func, *_validators(node, catalog)),
+        # As the marker will hold them: what is read from one later can be compared with this.
+        "parameters": json.loads(json.dumps(parameters, default=str)),
+        "inputs": contents,
+    }
+    fingerprint = {part: digest(value) for part, value in details.items()}
+    return Lineage(run_id, node.name, versions, fingerprint, details)
+
+
+def unknown_inputs(node: Node, catalog: CatalogProtocol) -> list[str]:
+    """Inputs whose content nobody can name before they are loaded."""
+    known = (VersionedDataset, RawFiles, WorkspaceDataset)
+    return [
+        name
+        for name in node.inputs
+        if not name.startswith(PARAMETERS) and not isinstance(catalog.get(name), known)
+    ]
+
+
+def raw_checksums(paths: Iterable[Path]) -> dict[str, str]:
+    """Path and sha256 of each file; read once as long as it does not change."""
+    return {
+        str(path): _cached_checksum(path, path.stat().st_size, path.stat().st_mtime_ns)
+        for path in paths
+    }
+
+
+@cache
+def _cached_checksum(path: Path, size: int, modified: int) -> str:
+    return sha256_of(path)
+
+
+def _by_short_name(name: str, checksums: dict[str, str]) -> dict[str, str]:
+    """Without the folder that all share: a project that moves is the same project."""
+    common = os.path.commonpath([os.path.dirname(path) for path in checksums])  # noqa: PTH120
+    return {f"{name}/{os.path.relpath(path, common)}": sha for path, sha in checksums.items()}
+
+
+def _named_files(value: Any, key: str) -> dict[str, Any]:
+    """Contents of the files that a parameter names: a checkpoint, a user dictionary."""
+    found: dict[str, Any] = {}
+    for field in getattr(value, "named_files", ()):
+        name = getattr(value, field)
+        if name is None:
+            continue
+        place = _find(name)
+        if place is None:
+            revision = getattr(value, "revision", None) or "main"
+            if commit := _cached_commit(name, revision):
+                found[f"{key}.{field}"] = commit
+        else:
+            paths = (
+                [path for path in sorted(place.iterdir()) if path.is_file()]
+                if place.is_dir()
+                else [place]
+            )
+            sums = raw_checksums(paths)
+            found |= {f"{key}.{field}/{Path(path).name}": sha for path, sha in sums.items()}
+    return found
+
+
+def _find(name: str) -> Path | None:
+    bases = [Path.cwd()]
+    with suppress(UserError):  # outside of any project there is this one base
+        bases.append(find_project())
+    for base in bases:
+        if (path := base / Path(name).expanduser()).exists():
+            return path
+    return None
+
+
+def _cached_commit(name: str, revision: str) -> str | None:
+    """The commit of a hub's checkpoint in the local cache; a cache that was emptied has none."""
+    home = Path(os.environ.get("HF_HOME", "~/.cache/huggingface")).expanduser()
+    cache_folder = Path(os.environ.get("HF_HUB_CACHE", home / "hub"))
+    model = cache_folder / f"models--{name.replace('/', '--')}"
+    reference = model / "refs" / revision
+    commit = reference.read_text("utf-8").strip() if reference.is_file() else revision
+    return commit if (model / "snapshots" / commit).is_dir() else None
+
+
+def _validators(node: Node, catalog: CatalogProtocol) -> list[str]:
+    """Classes that the catalog holds the node's tables against, and that may convert them."""
+    specs = getattr(catalog, "validator_specs", {})
+    return sorted({specs[name].class_path for name in node.inputs + node.outputs if name in specs})
+
+
+def leaves(value: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """Dotted names and values of a nested structure of dicts and Pydantic models."""
+    if hasattr(value, "model_dump"):
+        value = value.model_dump(mode="json")
+    if isinstance(value, dict) and all(_KEY.fullmatch(str(key)) for key in value) and value:
+        for key, child in value.items():
+            yield from leaves(child, f"{name}.{key}" if name else str(key))
+    else:
+        yield name, value
+
+
+def digest(value: Any) -> str:
+    """Hash of anything that JSON can hold."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
