@@ -6,13 +6,15 @@ that Kedro has validated before any node runs. A field nobody declared is an err
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 Split = Literal["train", "validation", "test"]
 Policy = Literal["drop", "keep", "fail"]
 Masking = Literal["mask", "drop", "keep"]
+Engine = Literal["onnxruntime", "openvino"]
+Precision = Literal["fp32", "bf16", "int8"]
 
 
 def _unread_yaml(value: Any) -> Any:
@@ -28,6 +30,9 @@ class Params(BaseModel):
     """Base of all parameter models."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    #: Fields that may name a file or a folder: its contents count when nodes are skipped.
+    named_files: ClassVar[tuple[str, ...]] = ()
 
 
 class ScratchParams(Params):
@@ -53,6 +58,8 @@ class ScratchParams(Params):
 
 class ModelParams(Params):
     """``conf/base/parameters/model.yml``: what is trained, and on what."""
+
+    named_files: ClassVar[tuple[str, ...]] = ("checkpoint",)
 
     task: Literal["classification"] = "classification"
     checkpoint: str = "scratch"
@@ -142,6 +149,8 @@ class AuditParams(Params):
 class SegmentationParams(Params):
     """``segmentation.yml``."""
 
+    named_files: ClassVar[tuple[str, ...]] = ("user_dictionary",)
+
     engine: Literal["rjieba", "jieba"] = "rjieba"
     user_dictionary: str | None = None
     part_of_speech: bool = False
@@ -165,7 +174,11 @@ class FinetuningParams(Params):
     epochs: Literal["auto"] | Annotated[int, Field(ge=1)] = Field(
         "auto", description="auto: 4 from a checkpoint; from scratch 5 to 20, by the tokens."
     )
-    batch_size: int = Field(32, ge=1)
+    batch_by: Literal["rows", "tokens"] = "rows"
+    batch_size: int = Field(32, ge=1, description="Rows of one forward pass, for batch_by: rows.")
+    batch_tokens: int = Field(
+        4096, ge=1, description="Tokens of one forward pass, for batch_by: tokens."
+    )
     accumulation: int = Field(1, ge=1)
     learning_rate: Literal["auto"] | Annotated[float, Field(gt=0)] = "auto"
     layer_decay: float = Field(1.0, gt=0, le=1)
@@ -182,6 +195,9 @@ class FinetuningParams(Params):
         "auto: 0.2 from scratch, 0 from a checkpoint.",
     )
     precision: Literal["auto", "fp32", "bf16"] = "auto"
+    processes: Literal["auto"] | Annotated[int, Field(ge=1)] = Field(
+        "auto", description="On each machine; auto: one for each GPU, one without GPUs."
+    )
     metric: Literal["macro_f1", "accuracy", "loss"] = "macro_f1"
     patience: int = Field(10, ge=1, description="Evaluations without improvement before stopping.")
     evaluations_per_epoch: int = Field(1, ge=1)
@@ -204,7 +220,16 @@ class ExportParams(Params):
     opset: int = Field(20, ge=18)
     parity_rows: int = Field(300, ge=1)
     parity_tolerance: float = Field(1e-3, gt=0)
-    batch_tokens: int = Field(1024, ge=1, description="Padded tokens of one runtime batch.")
+    engines: tuple[Engine, ...] = Field(
+        ("onnxruntime", "openvino"), description="Measured where installed."
+    )
+    precisions: tuple[Precision, ...] = Field(
+        ("fp32", "bf16", "int8"), description="fp32 is always there."
+    )
+    gate_rows: int = Field(1000, ge=1, description="Of validation, and of test; evenly spread.")
+    calibration_rows: int = Field(
+        128, ge=1, description="Training rows that OpenVINO's 8-bit scales are measured on."
+    )
     register_model: bool = True
 
 
@@ -216,7 +241,11 @@ class InferenceParams(Params):
     bundle: str | None = Field(None, description="Folder or version; default: the champion.")
     text: str | int | None = Field(None, description="Column; default: found.")
     sheet: str | int | None = Field(None, description="Of a workbook; default: found.")
-    batch_tokens: int = Field(1024, ge=1)
+    engine: Literal["auto"] | Engine = Field(
+        "auto", description="auto: OpenVINO where it is installed and was measured."
+    )
+    precision: Literal["auto"] | Precision = Field("auto", description="auto: export's choice.")
+    batch_tokens: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
 
 
 #: Name of the parameters file and of the top-level key in it -> its model.

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from transformers import PreTrainedModel
 from transformers.models.bert import BertConfig, BertForSequenceClassification
 from transformers.utils import logging as transformers_logging
 
@@ -49,7 +50,7 @@ def build_model(
     return _from_checkpoint(HEADS[head], Path(profile["path"]), vocab_size, outputs)
 
 
-def save_model(model: BertForSequenceClassification, folder: Path) -> None:
+def save_model(model: PreTrainedModel, folder: Path) -> None:
     """Writes ``config.json`` and ``model.safetensors``."""
     folder.mkdir(parents=True, exist_ok=True)
     with _quiet():

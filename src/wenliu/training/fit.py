@@ -7,37 +7,31 @@ or more batches and one update, and the best model so far lies complete on disk 
 from __future__ import annotations
 
 import time
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from transformers.models.bert import BertForSequenceClassification
+from transformers import PreTrainedModel
 
 from wenliu.errors import UserError
+from wenliu.modeling.packed import as_classifier
 from wenliu.progress import progress_bar
 from wenliu.tasks import Task
-from wenliu.training.batches import (
-    Rows,
-    collate,
-    hide_tokens,
-    padding_waste,
-    training_batches,
-)
+from wenliu.training.batches import Rows, epoch_steps, padding_waste
 from wenliu.training.best import BestModel
-from wenliu.training.optimization import (
-    LOSSES,
-    balanced_weights,
-    build_optimizer,
-    linear_schedule,
-)
-from wenliu.training.prediction import BATCH_TOKENS, model_logits
+from wenliu.training.cuda_step import CudaStep
+from wenliu.training.distributed import ALONE, World
+from wenliu.training.optimization import LOSSES, Objective
+from wenliu.training.prediction import BATCH_TOKENS, classifier_logits
 from wenliu.training.settings import FitSettings
+from wenliu.training.step import TrainStep
 
 #: Rows of training loss in the history: a curve, not a log.
 HISTORY_POINTS = 200
+#: Steps between two looks at the loss where looking makes the device wait.
+READ_EVERY = 20
 #: Of a task's metrics, those with a curve; with the loss they may choose the best model.
 _CURVES = ("macro_f1", "accuracy")
 
@@ -47,7 +41,9 @@ class FitResult:
     """What came of it.
 
     ``best`` is the folder of the best model; ``history`` has a row for every point of the curves;
-    ``seconds`` and ``rows_per_second`` are of training, evaluations included and left out.
+    ``seconds`` and ``rows_per_second`` are of training, evaluations included and left out;
+    ``micro_batches`` is into how many forward passes a step was cut in the end, and
+    ``out_of_memory`` how often memory had run out by then.
     """
 
     best: Path
@@ -57,19 +53,23 @@ class FitResult:
     steps: int = 0
     seconds: float = 0.0
     rows_per_second: float = 0.0
+    packed: bool = True
     padding_waste: float = 0.0
+    micro_batches: int = 1
+    out_of_memory: int = 0
     stopped_early: bool = False
     history: list[dict[str, Any]] = field(default_factory=list)
 
 
 def fit(
-    model: BertForSequenceClassification,
+    model: PreTrainedModel,
     task: Task,
     training: Rows,
     validation: Rows,
     settings: FitSettings,
     workspace: Path,
     device: torch.device,
+    world: World = ALONE,
 ) -> FitResult:
     """Trains a classifier and keeps the best one.
 
@@ -81,6 +81,8 @@ def fit(
         settings: See ``FitSettings``.
         workspace: Folder for the best model.
         device: Where to train.
+        world: The processes that call this together, each with the same arguments but ``device``;
+            the first of them writes.
 
     Raises:
         UserError: If the loss stops being a number, or there is nothing to train or validate on.
@@ -92,7 +94,7 @@ def fit(
                 where="finetuning",
                 remedy="Look at the splitting and audit reports.",
             )
-    return _Fit(model, task, training, validation, settings, workspace, device).run()
+    return _Fit(model, task, training, validation, settings, workspace, device, world).run()
 
 
 class _Fit:
@@ -100,47 +102,47 @@ class _Fit:
 
     def __init__(
         self,
-        model: BertForSequenceClassification,
+        model: PreTrainedModel,
         task: Task,
         training: Rows,
         validation: Rows,
         settings: FitSettings,
         workspace: Path,
         device: torch.device,
+        world: World,
     ) -> None:
-        self.model, self.task = model, task
-        self.loss_of = LOSSES[task.loss]
+        self.task, self.loss_of = task, LOSSES[task.loss]
         torch.nn.Module.to(model, device)  # in place; transformers' own is typed oddly
+        self.classifier = as_classifier(model, device)
         self.training, self.validation = training, validation
-        self.settings, self.device = settings, device
-        rows_of_step = settings.batch_size * settings.accumulation
-        self.steps_of_epoch = -(-len(training) // rows_of_step)
-        self.total_steps = settings.epochs * self.steps_of_epoch
-        self.optimizer = build_optimizer(
-            model, settings.learning_rate, settings.weight_decay, settings.layer_decay
-        )
-        self.schedule = linear_schedule(self.optimizer, self.total_steps, settings.warmup)
+        self.settings, self.device, self.world = settings, device, world
         self.n_labels = len(model.config.id2label or {})
-        labels = torch.from_numpy(training.labels.astype(np.int64))
-        self.class_weights = (
-            balanced_weights(labels, self.n_labels).to(device)
-            if settings.class_weights == "balanced"
-            else None
+        self.total_steps = sum(len(self._plan(epoch)) for epoch in range(settings.epochs))
+        objective = Objective(self.loss_of, training.labels, self.n_labels, settings, device)
+        one_gpu = device.type == "cuda" and world.size == 1 and self.classifier.packed
+        self.take_step = (CudaStep if one_gpu else TrainStep)(
+            self.classifier, training, objective, settings, device, self.total_steps, world
         )
-        self.best = BestModel(workspace, model, smaller_is_better=settings.metric == "loss")
+        self.best = BestModel(
+            workspace, model, smaller_is_better=settings.metric == "loss", writes=world.writes
+        )
         self.history: list[dict[str, Any]] = []
         self.wastes: list[float] = []
-        self.step = 0
+        self.step, self.epoch = 0, 0.0
         self.rows_seen = 0
         self.train_seconds = 0.0
-        self.pending: torch.Tensor | None = None  # loss of the step before, still on the device
+        self.clock = 0.0
         self.losses: list[float] = []
         self.shown_score = ""
+        self.record_every = max(1, self.total_steps // HISTORY_POINTS)
+        # A GPU would have to finish its step before the next is even sent.
+        self.read_every = 1 if device.type == "cpu" else min(self.record_every, READ_EVERY)
 
     def run(self) -> FitResult:
         """All epochs, or fewer when the metric stops improving."""
-        _make_deterministic(self.settings.seed, self.device)
+        _make_deterministic(self.settings.seed + self.world.rank, self.device)
         begun = time.perf_counter()
+        self.take_step.probe(self._largest_step())
         rows = self.settings.epochs * len(self.training)
         with progress_bar(rows, "training") as bar:
             for epoch in range(self.settings.epochs):
@@ -153,30 +155,54 @@ class _Fit:
             best=self.best.folder,
             best_epoch=self.best.epoch,
             best_score=self.best.score,
-            epochs=self.step / self.steps_of_epoch,
+            epochs=self.epoch,
             steps=self.step,
             seconds=time.perf_counter() - begun,
             rows_per_second=self.rows_seen / self.train_seconds,
+            packed=self.classifier.packed,
             padding_waste=float(np.mean(self.wastes)),
+            micro_batches=self.take_step.micro_batches.parts,
+            out_of_memory=self.take_step.micro_batches.halvings,
             stopped_early=self.step < self.total_steps,
             history=self.history,
         )
 
+    def _plan(self, epoch: int) -> list[np.ndarray]:
+        """Rows of every step of an epoch."""
+        lengths, grouped = self.training.lengths, not self.classifier.packed
+        return epoch_steps(lengths, self.settings, epoch, grouped)
+
+    def _largest_step(self) -> np.ndarray:
+        """Of all epochs, the step with the most tokens."""
+        lengths = self.training.lengths
+        steps = [rows for epoch in range(self.settings.epochs) for rows in self._plan(epoch)]
+        return max(steps, key=lambda rows: int(lengths[rows].sum()))
+
     def _run_epoch(self, epoch: int, bar: Any) -> None:
-        settings = self.settings
-        batches = training_batches(self.training.lengths, settings.batch_size, settings.seed, epoch)
-        self.wastes.append(padding_waste(self.training.lengths, batches))
-        evaluate_at = _evenly(self.steps_of_epoch, settings.evaluations_per_epoch)
-        for number in range(self.steps_of_epoch):
-            begin = number * settings.accumulation
-            rows = self._train_step(batches[begin : begin + settings.accumulation])
+        steps = self._plan(epoch)
+        packed = self.classifier.packed
+        self.wastes.append(0.0 if packed else padding_waste(self.training.lengths, steps))
+        evaluate_at = _evenly(len(steps), self.settings.evaluations_per_epoch)
+        self.clock = time.perf_counter()
+        for number, rows in enumerate(steps, 1):
+            rate = self.take_step.learning_rate if self._records(self.step + 1) else 0.0
+            self.take_step(rows, epoch)
+            self.step, self.epoch = self.step + 1, epoch + number / len(steps)
+            self.rows_seen += len(rows)
+            if self.step % self.read_every == 0 or number in evaluate_at:
+                self._read_loss()
+            if self._records(self.step):
+                self._record("train", learning_rate=rate)
             self._show(bar)
-            bar.update(rows)
-            if number + 1 in evaluate_at:
+            bar.update(len(rows))
+            if number in evaluate_at:
                 score = self._evaluate()
-                self.shown_score = f", {settings.metric} {score:.3f} (best {self.best.score:.3f})"
+                self.shown_score = (
+                    f", {self.settings.metric} {score:.3f} (best {self.best.score:.3f})"
+                )
                 self._show(bar)
-                if self.best.evaluations_since >= settings.patience:
+                self.clock = time.perf_counter()
+                if self.best.evaluations_since >= self.settings.patience:
                     return
 
     def _show(self, bar: Any) -> None:
@@ -184,68 +210,18 @@ class _Fit:
         if self.losses:
             bar.set_postfix_str(f"loss {self.losses[-1]:.3f}{self.shown_score}", refresh=False)
 
-    def _train_step(self, batches: list[np.ndarray]) -> int:
-        """One update from one or more batches; the gradient is that of all their rows at once."""
-        begun = time.perf_counter()
-        self.model.train()
-        labels = [self.training.labels[batch].astype(np.int64) for batch in batches]
-        weight = sum(self._weight(torch.from_numpy(part)) for part in labels)
-        total = torch.zeros((), device=self.device)
-        for batch, gold in zip(batches, labels, strict=True):
-            loss = self._loss(batch, torch.from_numpy(gold)) / weight
-            loss.backward()
-            total += loss.detach()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.max_gradient_norm)
-        rate = float(self.schedule.get_last_lr()[0])
-        self.optimizer.step()
-        self.schedule.step()
-        self.optimizer.zero_grad(set_to_none=True)
-        # Read one step late, so that a GPU is not made to wait for its own last kernel.
-        self._check_loss()
-        self.pending = total
-        self.step += 1
-        rows = sum(len(batch) for batch in batches)
-        self.rows_seen += rows
-        self.train_seconds += time.perf_counter() - begun
-        if self.step % max(1, self.total_steps // HISTORY_POINTS) == 0:
-            self._record("train", learning_rate=rate)
-        return rows
+    def _records(self, step: int) -> bool:
+        return step % self.record_every == 0
 
-    def _loss(self, batch: np.ndarray, gold: torch.Tensor) -> torch.Tensor:
-        """Summed loss of a batch."""
-        inputs = collate(self.training, batch, self.model.config.pad_token_id or 0)
-        if self.settings.token_dropout:
-            hide_tokens(inputs["attention_mask"], self.settings.token_dropout)
-        inputs = {k: v.to(self.device, non_blocking=True) for k, v in inputs.items()}
-        with self._autocast():
-            logits = self.model(**inputs).logits
-        return self.loss_of(
-            logits.float(),
-            gold.to(self.device),
-            weight=self.class_weights,
-            label_smoothing=self.settings.label_smoothing,
-            reduction="sum",
-        )
-
-    def _weight(self, gold: torch.Tensor) -> float:
-        if self.class_weights is None:
-            return float(len(gold))
-        return float(self.class_weights.cpu()[gold].sum())
-
-    def _autocast(self) -> Any:
-        if self.settings.precision == "bf16":
-            return torch.autocast(self.device.type, dtype=torch.bfloat16)
-        return nullcontext()
-
-    def _check_loss(self) -> None:
-        """Reads the loss of the step before.
+    def _read_loss(self) -> None:
+        """Reads the mean loss since the last time; whatever runs on the device is done then.
 
         Raises:
             UserError: If it is not a number.
         """
-        if self.pending is None:
-            return
-        loss = float(self.pending)
+        loss = self.take_step.read_loss()
+        now = time.perf_counter()
+        self.train_seconds, self.clock = self.train_seconds + now - self.clock, now
         if not np.isfinite(loss):
             raise UserError(
                 f"The training loss became {loss} at step {self.step} of {self.total_steps}.",
@@ -255,9 +231,10 @@ class _Fit:
         self.losses.append(loss)
 
     def _evaluate(self) -> float:
-        self._check_loss()
-        self.pending = None
-        logits = model_logits(self.model, self.validation, BATCH_TOKENS)
+        mine = self.world.share(np.argsort(self.validation.lengths, kind="stable"))
+        rows = self.validation.take(mine)
+        part = classifier_logits(self.classifier, rows, self.n_labels, BATCH_TOKENS)
+        logits = self.world.gather(part, mine, len(self.validation))
         gold = self.validation.labels.astype(np.int64)
         metrics = self.task.metrics(gold, logits, self.n_labels)
         scores = {
@@ -265,19 +242,13 @@ class _Fit:
             **{name: metrics[name] for name in _CURVES},
         }
         self._record("validation", **scores)
-        score = scores[self.settings.metric]
-        self.best.offer(score, self.step, self.step / self.steps_of_epoch)
+        [score] = self.world.agree([scores[self.settings.metric]])
+        self.best.offer(score, self.step, self.epoch)
         return score
 
     def _record(self, split: str, **values: float) -> None:
-        row: dict[str, Any] = {
-            "step": self.step,
-            "epoch": round(self.step / self.steps_of_epoch, 4),
-            "split": split,
-        }
+        row: dict[str, Any] = {"step": self.step, "epoch": round(self.epoch, 4), "split": split}
         if split == "train":
-            if not self.losses:
-                return
             row["loss"] = float(np.mean(self.losses))
             row["rows_per_second"] = self.rows_seen / self.train_seconds
             self.losses = self.losses[-1:]
@@ -293,3 +264,5 @@ def _make_deterministic(seed: int, device: torch.device) -> None:
     torch.manual_seed(seed)
     if device.type == "cuda":
         torch.use_deterministic_algorithms(True, warn_only=True)
+        # It would also write NaN into all fresh memory, step after step.
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]

@@ -5,17 +5,63 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 
+from wenliu.training.settings import FitSettings
+
 #: A task's loss by its name: of logits and gold, with ``weight`` (of the labels),
 #: ``label_smoothing`` and ``reduction``.
 LOSSES: dict[str, Callable[..., torch.Tensor]] = {"cross_entropy": cross_entropy}
 
 _LAYER = re.compile(r"\.layer\.(\d+)\.")
+
+
+class Objective:
+    """What is minimised: a loss, summed over rows, over the sum of the rows' weights.
+
+    Args:
+        loss_of: One of ``LOSSES``.
+        labels: Of all training rows.
+        n_labels: How many labels there are.
+        settings: Says how labels are weighted and smoothed.
+        device: Where logits will be.
+    """
+
+    def __init__(
+        self,
+        loss_of: Callable[..., torch.Tensor],
+        labels: np.ndarray,
+        n_labels: int,
+        settings: FitSettings,
+        device: torch.device,
+    ) -> None:
+        self.loss_of, self.label_smoothing = loss_of, settings.label_smoothing
+        weights = None
+        if settings.class_weights == "balanced":
+            weights = balanced_weights(torch.from_numpy(labels.astype(np.int64)), n_labels)
+        self.host_weights = None if weights is None else weights.numpy()
+        self.class_weights = None if weights is None else weights.to(device)
+
+    def loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Summed over the rows; a label of -100 counts nothing."""
+        return self.loss_of(
+            logits,
+            labels,
+            weight=self.class_weights,
+            label_smoothing=self.label_smoothing,
+            reduction="sum",
+        )
+
+    def weight(self, labels: np.ndarray) -> float:
+        """Of all rows of a step together; nothing is read from the device for it."""
+        if self.host_weights is None:
+            return float(len(labels))
+        return float(self.host_weights[labels].sum())
 
 
 def build_optimizer(
@@ -27,7 +73,7 @@ def build_optimizer(
     that has k layers above it learns at d^(k+1) times the head's rate, and the embeddings at the
     lowest (ULMFiT's discriminative rates; Sun et al. 2019 found 0.95 best for BERT).
     """
-    names = [name for name, _ in model.named_parameters()]
+    names, device = [name for name, _ in model.named_parameters()], next(model.parameters()).device
     layers = 1 + max((int(m[1]) for n in names if (m := _LAYER.search(n))), default=-1)
     groups: dict[tuple[int, bool], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
@@ -38,12 +84,14 @@ def build_optimizer(
         [
             {
                 "params": parameters,
-                "lr": learning_rate * layer_decay**depth,
+                # On a GPU a tensor: a captured step reads there what the schedule has written.
+                "lr": _rate(learning_rate * layer_decay**depth, device),
                 "weight_decay": weight_decay if decayed else 0.0,
             }
             for (depth, decayed), parameters in groups.items()
         ],
-        fused=next(model.parameters()).device.type in ("cpu", "cuda"),
+        fused=device.type in ("cpu", "cuda"),
+        capturable=device.type == "cuda",
     )
 
 
@@ -70,3 +118,7 @@ def _depth(name: str, layers: int) -> int:
     if match := _LAYER.search(name):
         return layers - int(match[1])
     return layers + 1 if ".embeddings." in name else 0
+
+
+def _rate(value: float, device: torch.device) -> float | torch.Tensor:
+    return torch.tensor(value, device=device) if device.type == "cuda" else value

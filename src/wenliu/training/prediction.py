@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from transformers.models.bert import BertForSequenceClassification
+from torch import nn
 
 from wenliu.modeling.device import find_device
 from wenliu.modeling.network import load_model
+from wenliu.modeling.packed import as_classifier
 from wenliu.progress import progress_bar
-from wenliu.training.batches import Rows, budget_batches, collate
+from wenliu.training.batches import Rows, budget_batches, pack
 
-#: Padded tokens of one batch: past this a CPU gains nothing and a GPU is well fed.
+#: Tokens of one batch: past this a CPU gains nothing and a GPU is well fed.
 BATCH_TOKENS = 4_096
 
 
@@ -37,36 +37,38 @@ def predict_logits(
     Returns:
         float32 of shape (rows, labels), in input order.
     """
-    model = load_model(model_folder)
-    torch.nn.Module.to(model, find_device(device))
+    model, found = load_model(model_folder), find_device(device)
+    torch.nn.Module.to(model, found)
     rows = Rows.from_offsets(flat, offsets, np.zeros(len(offsets) - 1, dtype=np.int64))
-    return model_logits(model, rows, batch_tokens, "predicting")
+    n_labels = len(model.config.id2label or {})
+    return classifier_logits(
+        as_classifier(model, found), rows, n_labels, batch_tokens, "predicting"
+    )
 
 
 @torch.inference_mode()
-def model_logits(
-    model: BertForSequenceClassification,
+def classifier_logits(
+    classifier: nn.Module,
     rows: Rows,
+    n_labels: int,
     batch_tokens: int,
     description: str | None = None,
 ) -> np.ndarray:
-    """Logits of a model in memory; the model is left in evaluation mode.
+    """Logits of a classifier in memory; it is left in evaluation mode.
 
     Args:
-        model: A classifier of transformers.
+        classifier: From packed batches to logits, see ``modeling.packed``.
         rows: What to predict.
-        batch_tokens: Padded tokens of one batch.
+        n_labels: Logits of a row.
+        batch_tokens: Tokens of one batch, padded ones counted.
         description: Of the progress bar; without one there is none.
     """
-    model.eval()
-    config: Any = model.config
-    device = next(model.parameters()).device
-    logits = np.zeros((len(rows), len(config.id2label)), dtype=np.float32)
+    classifier.eval()
+    device = next(classifier.parameters()).device
+    logits = np.zeros((len(rows), n_labels), dtype=np.float32)
     bar = progress_bar(len(rows), description) if description else None
     for batch in budget_batches(rows.lengths, batch_tokens):
-        inputs = collate(rows, batch, config.pad_token_id or 0)
-        output = model(**{k: v.to(device, non_blocking=True) for k, v in inputs.items()})
-        logits[batch] = output.logits.float().cpu().numpy()
+        logits[batch] = classifier(pack(rows, batch).to(device)).float().cpu().numpy()
         if bar is not None:
             bar.update(len(batch))
     if bar is not None:

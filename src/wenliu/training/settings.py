@@ -13,7 +13,9 @@ class FitSettings:
     """
 
     epochs: int
+    batch_by: str
     batch_size: int
+    batch_tokens: int
     accumulation: int
     learning_rate: float
     layer_decay: float

@@ -35,10 +35,12 @@ def fit_model(
     from wenliu.modeling.network import build_model
     from wenliu.pipelines.finetuning.settings import resolve_settings
     from wenliu.tasks import get_task
-    from wenliu.training.fit import fit
+    from wenliu.training.job import fit_in_processes
+    from wenliu.training.launch import choose_processes
 
     task = get_task(model_params.task)
     device = choose_device(model_params)
+    processes = choose_processes(finetuning_params.processes, device)
     precision = choose_precision(
         finetuning_params.precision, device, checkpoint_profile["hidden_size"]
     )
@@ -57,7 +59,10 @@ def fit_model(
         model_params.seed,
         precision,
     )
-    result = fit(model, task, training, validation, settings, Path(training_workspace), device)
+    workspace = Path(training_workspace)
+    result = fit_in_processes(
+        model, task, training, validation, settings, workspace, device, processes
+    )
     scratch = checkpoint_profile["path"] is None
     report = {
         "rows": len(training),
@@ -70,6 +75,7 @@ def fit_model(
         ),
         "device": str(device),
         "precision": precision,
+        "processes": processes.total,
         "threads": torch.get_num_threads(),
         "parameters": sum(p.numel() for p in model.parameters()),
         "settings": asdict(settings),
@@ -82,7 +88,10 @@ def fit_model(
         "stopped_early": result.stopped_early,
         "seconds": result.seconds,
         "rows_per_second": result.rows_per_second,
+        "packed": result.packed,
         "padding_waste": result.padding_waste,
+        "micro_batches": result.micro_batches,
+        "out_of_memory": result.out_of_memory,
         "warnings": [],
     }
     files = {path.name: path for path in sorted(result.best.iterdir())}
@@ -105,18 +114,20 @@ def plot_training(training_history: list) -> str:
 
 
 def _select_rows(token_ids: Table, split: str) -> Rows:
-    """Rows of one split that the audit did not drop, as ``training.batches.Rows``."""
+    """Rows of one split that the audit did not drop; their token ids stay where they are mapped."""
     import numpy as np
     import pyarrow.compute as pc
 
     from wenliu.training.batches import Rows
 
+    parts = [
+        (chunk.values.to_numpy(), chunk.offsets.to_numpy())
+        for chunk in token_ids["token_ids"].chunks
+        if len(chunk)
+    ]
+    rows = Rows.from_parts(parts, token_ids["label_id"].to_numpy())
     chosen = pc.and_(pc.equal(token_ids["split"], split), pc.is_null(token_ids["dropped"]))
-    rows = token_ids.filter(chosen)
-    flat = pc.list_flatten(rows["token_ids"]).to_numpy()
-    lengths = pc.list_value_length(rows["token_ids"]).to_numpy()
-    offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
-    return Rows.from_offsets(flat, offsets, rows["label_id"].to_numpy())
+    return rows.take(np.flatnonzero(chosen.to_numpy()))
 
 
 def _vocab_size(tokenizer: dict) -> int:

@@ -37,6 +37,6 @@ def resolve_settings(
     else:
         found = {"epochs": CHECKPOINT_EPOCHS, "label_smoothing": 0.0, "token_dropout": 0.0}
     found["learning_rate"] = checkpoint_profile["learning_rate"]
-    given = params.model_dump()
+    given = params.model_dump(exclude={"processes"})
     resolved = {name: found[name] for name in found if given[name] == "auto"}
     return FitSettings(**{**given, **resolved, "seed": seed, "precision": precision})
