@@ -6,6 +6,7 @@ Nothing heavy is imported here: ``wenliu predict --text`` answers within 1.5 sec
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -62,6 +63,14 @@ def new(
 @click.option(
     "--bundle", help="Folder or version of a bundle; default: the champion, else the newest."
 )
+@click.option(
+    "--engine", type=click.Choice(["auto", "onnxruntime", "openvino"]), default="auto",
+    help="What computes; auto: OpenVINO for a file where it is installed.",
+)  # fmt: skip
+@click.option(
+    "--precision", type=click.Choice(["auto", "fp32", "bf16", "int8"]), default="auto",
+    help="auto: what export chose.",
+)  # fmt: skip
 def predict(
     file: Path | None,
     output: Path | None,
@@ -70,6 +79,8 @@ def predict(
     sheet: str | None,
     env: str | None,
     bundle: str | None,
+    engine: Literal["auto", "onnxruntime", "openvino"],
+    precision: Literal["auto", "fp32", "bf16", "int8"],
 ) -> None:
     """Label a FILE, or one --text."""
     from wenliu.console import LOG_FILE, user_errors
@@ -88,6 +99,8 @@ def predict(
             env=env,
             bundle=bundle,
             project=project,
+            engine=engine,
+            precision=precision,
         )
 
 

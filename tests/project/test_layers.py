@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[2] / "src" / "wenliu"
-FOUNDATION = {"disk", "errors", "frames", "progress", "project"}
+FOUNDATION = {"disk", "errors", "frames", "parallel", "parts", "progress", "project"}
 MAY_IMPORT = {
     "text": set(),
     "metrics": set(),

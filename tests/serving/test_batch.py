@@ -19,7 +19,7 @@ TEXTS = ["快递三天了还没到", "NA", "null", "007", "None", "质量不错"
 
 @pytest.fixture(scope="module")
 def bundle(tiny_problem) -> Bundle:
-    return Bundle.load(tiny_problem.bundle)
+    return Bundle.load(tiny_problem.bundle, engine="onnxruntime", precision="fp32")
 
 
 def read_csv(path, delimiter=","):

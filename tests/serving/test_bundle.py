@@ -18,9 +18,11 @@ from hypothesis import strategies as st
 from wenliu.errors import UserError
 from wenliu.serving.bundle import Bundle
 from wenliu.serving.manifest import MANIFEST, BundleError, build_manifest
+from wenliu.serving.precisions import FILES as FILES_OF
 
 FILES = (
     "model.onnx",
+    "model.int8.onnx",
     "tokenizer.json",
     "labels.json",
     "text.json",
@@ -37,7 +39,12 @@ def copy(tiny_problem, tmp_path) -> Path:
 
 @pytest.fixture(scope="module")
 def bundle(tiny_problem) -> Bundle:
-    return Bundle.load(tiny_problem.bundle)
+    return load_fp32(tiny_problem.bundle)
+
+
+def load_fp32(folder: Path, **options) -> Bundle:
+    """The precision in which a row's result does not depend on the rows it is batched with."""
+    return Bundle.load(folder, engine="onnxruntime", precision="fp32", **options)
 
 
 def rebuild(folder: Path) -> None:
@@ -109,10 +116,12 @@ def test_a_named_pipe_does_not_block(copy):
 
 
 @pytest.mark.parametrize("how", ["parent", "absolute", "symlink", "hard link", "beside"])
-def test_external_data_is_refused_even_with_a_fitting_manifest(copy, tmp_path, how):
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_external_data_is_refused_even_with_a_fitting_manifest(copy, tmp_path, how, precision):
+    [model_file] = FILES_OF["onnxruntime", precision]
     weights = tmp_path / "weights.bin"
     beside = copy / "weights.bin"
-    model = onnx.load(copy / "model.onnx")
+    model = onnx.load(copy / model_file)
     onnx.save(
         model,
         tmp_path / "model.onnx",
@@ -126,7 +135,7 @@ def test_external_data_is_refused_even_with_a_fitting_manifest(copy, tmp_path, h
         for entry in tensor.external_data:
             if entry.key == "location":
                 entry.value = location
-    (copy / "model.onnx").write_bytes(changed.SerializeToString())
+    (copy / model_file).write_bytes(changed.SerializeToString())
     if how == "beside":
         shutil.copyfile(weights, beside)
     rebuild(copy)
@@ -135,7 +144,7 @@ def test_external_data_is_refused_even_with_a_fitting_manifest(copy, tmp_path, h
     elif how == "hard link":
         os.link(weights, beside)
     with pytest.raises(BundleError):
-        Bundle.load(copy)
+        Bundle.load(copy, engine="onnxruntime", precision=precision)
     if how in ("symlink", "hard link"):  # an attacker lists the link in the manifest, too
         rebuild(copy)
         with pytest.raises(BundleError, match="link"):
@@ -147,7 +156,7 @@ def test_onnxruntimes_own_format_is_refused(copy):
     (copy / "model.onnx").write_bytes(b"\x20\x00\x00\x00ORTM" + bytes(100))
     rebuild(copy)
     with pytest.raises(BundleError):
-        Bundle.load(copy)
+        load_fp32(copy)
 
 
 @pytest.mark.parametrize(
@@ -159,7 +168,7 @@ def test_onnxruntimes_own_format_is_refused(copy):
         ("calibration.json", b'{"temperature": NaN}'),
         ("text.json", b'{"version": 99}'),
         ("tokenizer.json", b"{}"),
-        ("model.onnx", b"nothing"),
+        ("model.int8.onnx", b"nothing"),
     ],
 )
 def test_files_that_do_not_fit_together_are_refused(copy, name, content):
@@ -239,7 +248,7 @@ def test_results_come_in_the_order_of_the_texts_whatever_the_batches(tiny_proble
     texts = ["退" * (i * 7 % 40 + 1) + "款" for i in range(50)]
     expected = bundle.logits(texts)
     for budget in (1, 40, 100_000):
-        other = Bundle.load(tiny_problem.bundle, batch_tokens=budget, threads=1)
+        other = load_fp32(tiny_problem.bundle, batch_tokens=budget, threads=1)
         assert np.abs(other.logits(texts) - expected).max() <= 1e-5
 
 

@@ -178,7 +178,7 @@ def build(problem: TinyProblem) -> None:
     workspace.mkdir()
     files = build_bundle(
         **problem.export_inputs(workspace),
-        params=ExportParams(),
+        params=ExportParams(engines=("onnxruntime",)),  # NNCF would cost every session seconds
         model_params=ModelParams(),
     )
     FolderDataset(str(problem.bundle)).save(files)

@@ -12,14 +12,23 @@ import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wenliu.errors import UserError
-from wenliu.serving.manifest import BundleError, read_files
+from wenliu.serving.cpu import available_cores
+from wenliu.serving.manifest import REQUIRED, BundleError, read_files, read_manifest
 from wenliu.serving.onnx_scan import MalformedModelError, external_locations
+from wenliu.serving.precisions import (
+    MODEL,
+    Choice,
+    EngineName,
+    Precision,
+    choose,
+    load_engine,
+)
 from wenliu.serving.runtime import Runtime
 from wenliu.tasks import Prediction, get_task
 from wenliu.text.encoding import load_tokenizer, special_id
@@ -37,17 +46,20 @@ class Bundle:
         manifest: What ``manifest.json`` says.
         labels: Names of the labels; the order of logits and probabilities.
         temperature: Logits are divided by it before they become probabilities.
+        choice: The engine that computes, and its precision.
     """
 
     def __init__(
         self,
         manifest: dict[str, Any],
         contents: dict[str, bytes],
+        choice: Choice,
         *,
         threads: int | None = None,
-        batch_tokens: int = 1024,
+        batch_tokens: int | None = None,
     ) -> None:
         self.manifest = manifest
+        self.choice = choice
         self.labels: list[str] = json.loads(contents["labels.json"])["labels"]
         self.temperature = float(json.loads(contents["calibration.json"])["temperature"])
         if not (math.isfinite(self.temperature) and self.temperature > 0):
@@ -57,9 +69,12 @@ class Bundle:
         self._truncation: str = manifest["runtime"]["truncation"]
         self._normalizer = Normalizer(TextSettings.from_dict(json.loads(contents["text.json"])))
         self._tokenizer = load_tokenizer(json.loads(contents["tokenizer.json"]))
-        _refuse_external_data(contents["model.onnx"])
+        for name in choice.files:
+            if name.endswith(".onnx"):
+                _refuse_external_data(name, contents[name])
+        threads = threads or available_cores()
         self._runtime = Runtime(
-            contents["model.onnx"],
+            load_engine(choice, contents, threads),
             threads=threads,
             batch_tokens=batch_tokens,
             pad_id=special_id(self._tokenizer, "[PAD]"),
@@ -75,8 +90,10 @@ class Bundle:
         folder: Path | str,
         verify: bool = True,
         *,
+        engine: EngineName | Literal["auto"] = "auto",
+        precision: Precision | Literal["auto"] = "auto",
         threads: int | None = None,
-        batch_tokens: int = 1024,
+        batch_tokens: int | None = None,
     ) -> Bundle:
         """Loads a bundle from its folder.
 
@@ -84,15 +101,23 @@ class Bundle:
             folder: The folder that holds ``manifest.json``.
             verify: Compare every file's sha256. Only for a folder verified a moment ago is it
                 worth turning off; links and unknown files are refused either way.
-            threads: Of one call; default: the cores this process may use.
-            batch_tokens: Padded tokens of one batch.
+            engine: Default: OpenVINO where it is installed, else onnxruntime.
+            precision: Default: what export chose for the engine.
+            threads: Batches computed at once; default: the cores this process may use.
+            batch_tokens: Padded tokens of one batch; default: what suits the engine.
 
         Raises:
             BundleError: When anything is not as the manifest says, or unsafe.
+            UserError: When the bundle or the machine does not have this engine or precision.
         """
-        manifest, contents = read_files(Path(folder).resolve(), verify=verify)
+        folder = Path(folder).resolve()
+        manifest = read_manifest(folder)
         try:
-            return cls(manifest, contents, threads=threads, batch_tokens=batch_tokens)
+            choice = choose(manifest["runtime"], engine, precision)
+            contents = read_files(
+                folder, manifest, ({*REQUIRED} - {MODEL}) | {*choice.files}, verify=verify
+            )
+            return cls(manifest, contents, choice, threads=threads, batch_tokens=batch_tokens)
         except UserError:
             raise
         except Exception as error:  # tokenizers and onnxruntime raise bare ones
@@ -104,6 +129,11 @@ class Bundle:
     def sha256(self) -> str:
         """Identifies the content: equal for bundles that predict the same."""
         return str(self.manifest["content_sha256"])
+
+    @property
+    def identity(self) -> str:
+        """Which content, computed by what: for a line that a person reads."""
+        return f"sha256 {self.sha256[:12]}, {self.choice.precision} by {self.choice.engine}"
 
     def clean(self, texts: Sequence[str]) -> list[str]:
         """What the model reads: cleaned by the same function and settings as in training."""
@@ -134,10 +164,10 @@ class Bundle:
         return self._task.predict(self.clean_logits(texts), self.labels, self.temperature)
 
 
-def _refuse_external_data(model: bytes) -> None:
+def _refuse_external_data(name: str, model: bytes) -> None:
     try:
         locations = external_locations(model)
     except MalformedModelError as error:
-        raise BundleError(f"model.onnx is no ONNX model: {error}.") from error
+        raise BundleError(f"{name} is no ONNX model: {error}.") from error
     if locations:
-        raise BundleError(f"model.onnx keeps data outside of itself: {locations[0]}.")
+        raise BundleError(f"{name} keeps data outside of itself: {locations[0]}.")

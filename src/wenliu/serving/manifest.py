@@ -12,7 +12,9 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +51,8 @@ def build_manifest(
 
     Args:
         files: File name to content, or to a file that holds it.
-        runtime: What the runtime must know besides the files (task, max_length, truncation).
+        runtime: What the runtime must know besides the files (task, max_length, truncation,
+            engines).
             Part of the bundle's identity.
         facts: Versions, metrics, parity and so on. Not part of its identity: the same model
             exported twice is the same bundle.
@@ -71,7 +74,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     Raises:
         BundleError: When it is missing, not a plain file, or not as it was written.
     """
-    data = _read_plain(folder / MANIFEST)
+    with _open_plain(folder / MANIFEST) as file:
+        data = file.read()
     where = folder / MANIFEST
     try:
         manifest = json.loads(data)
@@ -92,38 +96,52 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def read_files(folder: Path, *, verify: bool = True) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """Reads the whole bundle once, so that what was checked is what is used.
+def read_files(
+    folder: Path, manifest: Mapping[str, Any], wanted: Collection[str], *, verify: bool = True
+) -> dict[str, bytes]:
+    """Reads each file once, so that what was checked is what is used.
 
     Args:
         folder: The bundle.
+        manifest: Of that folder.
+        wanted: Names of the files whose content is needed. The others are checked as well, and
+            not held in memory.
         verify: Compare sizes and sha256. Links, missing and unknown files are refused either way.
 
     Returns:
-        The manifest, and the content of every file it lists.
+        The content of every wanted file.
 
     Raises:
         BundleError: When anything is not as the manifest says.
     """
-    manifest = read_manifest(folder)
     listed: dict[str, dict[str, Any]] = manifest["files"]
     present = {entry.name for entry in os.scandir(folder)} - {MANIFEST}
-    for name in (*REQUIRED, *listed):
+    for name in (*REQUIRED, *wanted, *listed):
         if name not in present or name not in listed:
             raise BundleError(f"The file {name} is missing.", where=folder)
     if unknown := sorted(present - set(listed)):
         raise BundleError(f"Not in the manifest: {', '.join(unknown)}.", where=folder)
-    contents = {name: _read_plain(folder / name) for name in sorted(listed)}
-    for name, content in contents.items() if verify else ():
-        if _listing(content) != listed[name]:
+    contents: dict[str, bytes] = {}
+    for name in sorted(listed):
+        with _open_plain(folder / name) as file:
+            if name in wanted:
+                contents[name] = file.read()
+                found = _listing(contents[name]) if verify else listed[name]
+            elif verify:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+                found = {"sha256": digest, "size": file.tell()}
+            else:
+                found = listed[name]
+        if found != listed[name]:
             raise BundleError(
                 f"The content of {name} is not what the manifest says.", where=folder / name
             )
-    return manifest, contents
+    return contents
 
 
-def _read_plain(path: Path) -> bytes:
-    """A file's content, if it is a plain file that has only this one name."""
+@contextmanager
+def _open_plain(path: Path) -> Iterator[BufferedReader]:
+    """A file, if it is a plain one that has only this one name."""
     try:
         # O_NOFOLLOW and fstat look at the very file that is read, not at what was there before.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | _NONBLOCK)
@@ -139,7 +157,7 @@ def _read_plain(path: Path) -> bytes:
             raise BundleError(
                 f"{path.name} is a hard link: it can be changed from elsewhere.", where=path
             )
-        return file.read()
+        yield file
 
 
 _NONBLOCK = getattr(os, "O_NONBLOCK", 0)  # opening a named pipe must not wait for a writer

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wenliu.frames import Table
+from wenliu.parts import Parts
 from wenliu.pipelines.evaluation import tables
 from wenliu.pipelines.evaluation.tables import Bools, Rows
 from wenliu.progress import progress_bar
@@ -17,7 +18,12 @@ _HEADLINES = ("rows", "accuracy", "macro_f1")
 
 
 def compare_baselines(
-    task: Task, audited_examples: Table, words: Table, n_labels: int, folds: int, seed: int
+    task: Task,
+    audited_examples: Table | Parts,
+    words: Table | Parts,
+    n_labels: int,
+    folds: int,
+    seed: int,
 ) -> tuple[Table, dict]:
     """See :func:`wenliu.pipelines.evaluation.nodes.train_baselines`."""
     import pyarrow as pa
@@ -29,7 +35,7 @@ def compare_baselines(
     judged = rows.split != "train"
     documents: dict[str, NDArray[np.object_]] = {
         "character": _objects(rows.clean_text),
-        "word": _objects(words["words"].to_pylist()),
+        "word": _objects(Parts.of(words).column("words").to_pylist()),
     }
     tried: dict[str, NDArray[np.float64]] = {}
     report: dict[str, Any] = {"rows": int(train.sum()), "scores": {}}
@@ -52,7 +58,8 @@ def compare_baselines(
             on_fold=bar.update,
         )  # fmt: skip
     kept = np.flatnonzero(train | judged)
-    columns = audited_examples.select(["id", "split", "label_id"]).take(kept).combine_chunks()
+    columns = Parts.of(audited_examples).table(["id", "split", "label_id"])
+    columns = columns.take(kept).combine_chunks()
     column = tables.lists(probabilities[kept])
     return columns.append_column(pa.field("probabilities", column.type), column), report
 

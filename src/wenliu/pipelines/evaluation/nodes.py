@@ -11,6 +11,7 @@ import numpy as np
 from wenliu.errors import UserError
 from wenliu.frames import Table
 from wenliu.params import EvaluationParams, ModelParams
+from wenliu.parts import Parts
 from wenliu.pipelines.evaluation import findings, scoring, slices, tables
 from wenliu.pipelines.evaluation.tables import Rows
 
@@ -18,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 
 def predict_splits(
-    model: Path, token_ids: Table, audited_examples: Table, params: ModelParams
+    model: Path, token_ids: Table, audited_examples: Table | Parts, params: ModelParams
 ) -> Table:
     """The model's logits on validation and test rows.
 
@@ -45,8 +46,8 @@ def predict_splits(
 
 
 def train_baselines(
-    audited_examples: Table,
-    words: Table,
+    audited_examples: Table | Parts,
+    words: Table | Parts,
     label_map: dict,
     params: EvaluationParams,
     model_params: ModelParams,
@@ -68,12 +69,15 @@ def train_baselines(
 
 
 def calibrate_predictions(
-    model_logits: Table, baseline_probabilities: Table, audited_examples: Table
+    model_logits: Table | Parts,
+    baseline_probabilities: Table | Parts,
+    audited_examples: Table | Parts,
 ) -> tuple[Table, dict]:
     """Joins model and baseline, and fits the temperature on validation rows."""
     from wenliu.metrics import fit_temperature
     from wenliu.schemas import Predictions
 
+    model_logits = Parts.of(model_logits).table()
     judged = tables.judged_rows(audited_examples)
     baseline = tables.judged_rows(baseline_probabilities)
     tables.check_order(model_logits, judged)
@@ -95,9 +99,9 @@ def calibrate_predictions(
 
 
 def score_model(
-    predictions: Table,
+    predictions: Table | Parts,
     calibration: dict,
-    audited_examples: Table,
+    audited_examples: Table | Parts,
     label_map: dict,
     params: EvaluationParams,
     model_params: ModelParams,
@@ -115,6 +119,7 @@ def score_model(
     from wenliu.text.script import script_of
 
     task = get_task(model_params.task)
+    predictions = Parts.of(predictions).table()
     n_labels = len(label_map["labels"])
     judged = tables.judged_rows(audited_examples)
     tables.check_order(predictions, judged)
@@ -155,10 +160,10 @@ def score_model(
 
 
 def inspect_labels(
-    predictions: Table,
-    baseline_probabilities: Table,
+    predictions: Table | Parts,
+    baseline_probabilities: Table | Parts,
     calibration: dict,
-    audited_examples: Table,
+    audited_examples: Table | Parts,
     label_map: dict,
     params: EvaluationParams,
 ) -> dict:
@@ -166,6 +171,7 @@ def inspect_labels(
     from wenliu.metrics import softmax
 
     labels = label_map["labels"]
+    predictions = Parts.of(predictions).table()
     judged = Rows.of(tables.judged_rows(audited_examples))
     probabilities = softmax(
         tables.matrix(predictions["logits"], len(labels)), calibration["temperature"]
@@ -181,9 +187,7 @@ def inspect_labels(
         "suspects": {},
     }  # fmt: skip
     learned = Rows.of(tables.learned_rows(audited_examples))
-    out_of_fold = baseline_probabilities.filter(
-        np.array(baseline_probabilities["split"].to_pylist()) == "train"
-    )
+    out_of_fold = tables.train_rows(baseline_probabilities)
     out_of_fold = tables.matrix(out_of_fold["probabilities"], len(labels))
     found["suspects"]["train"] = findings.label_suspects(
         learned, np.arange(len(learned)), out_of_fold, labels, params.suspects

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wenliu.frames import Table
+from wenliu.parts import Parts
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -31,9 +33,9 @@ class Rows:
         return len(self.id)
 
     @classmethod
-    def of(cls, audited_examples: Table) -> Rows:
+    def of(cls, audited_examples: Table | Parts) -> Rows:
         """All rows of the table."""
-        column = audited_examples.column
+        column = Parts.of(audited_examples).column
         return cls(
             column("id").to_pylist(),
             _texts(column("split")),
@@ -46,28 +48,46 @@ class Rows:
         )
 
 
-def judged_rows(audited_examples: Table) -> Table:
+def judged_rows(audited_examples: Table | Parts) -> Table:
     """Validation and test rows: the rows of ``predictions``, in the same order."""
     import pyarrow.compute as pc
 
-    return audited_examples.filter(pc.not_equal(audited_examples["split"], "train"))
+    return _filter(audited_examples, lambda rows: pc.not_equal(rows["split"], "train"))
 
 
-def learned_rows(audited_examples: Table) -> Table:
+def train_rows(data: Table | Parts) -> Table:
+    """Rows of the training split."""
+    import pyarrow.compute as pc
+
+    return _filter(data, lambda rows: pc.equal(rows["split"], "train"))
+
+
+def learned_rows(audited_examples: Table | Parts) -> Table:
     """Training rows that the audit left in."""
     import pyarrow.compute as pc
 
-    table = audited_examples
-    return table.filter(pc.and_(pc.equal(table["split"], "train"), pc.is_null(table["dropped"])))
+    return _filter(
+        audited_examples,
+        lambda rows: pc.and_(pc.equal(rows["split"], "train"), pc.is_null(rows["dropped"])),
+    )
 
 
-def check_order(table: Table, audited_examples: Table) -> None:
+def _filter(data: Table | Parts, keep: Callable[[Any], Any]) -> Table:
+    """The rows to keep, part by part: those that are not wanted are never all in memory."""
+    import pyarrow as pa
+
+    parts = Parts.of(data)
+    kept = (batch.filter(keep(batch)) for batch in parts.batches())
+    return pa.Table.from_batches(kept, parts.schema)
+
+
+def check_order(table: Table | Parts, audited_examples: Table | Parts) -> None:
     """Makes sure that two tables hold the same rows in the same order.
 
     Raises:
         ValueError: When they do not: a score would be computed from foreign labels.
     """
-    if table["id"].to_pylist() != audited_examples["id"].to_pylist():
+    if not Parts.of(table).column("id").equals(Parts.of(audited_examples).column("id")):
         raise ValueError("The tables of this run do not hold the same rows in the same order.")
 
 

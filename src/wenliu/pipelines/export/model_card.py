@@ -12,7 +12,7 @@ _CARD = """\
 
 Reads one Chinese text and answers with one of {n_labels} labels and a calibrated probability.
 Made by Wenliu (文流) {version}; loaded by its `serving` layer
-with onnxruntime, without torch.
+with onnxruntime or OpenVINO, without torch.
 
 ## The model
 
@@ -22,6 +22,7 @@ with onnxruntime, without torch.
 | task | {task} |
 | parameters | {parameters} |
 | reads | at most {max_length} tokens ({truncation}), {casing} |
+| computes | {computes} |
 | probabilities | temperature scaling, T = {temperature:.3f}, fitted on validation rows |
 
 {scratch_note}## Labels
@@ -75,7 +76,7 @@ def write_model_card(
         task: What kind of model it is.
         labels: Their names, in order.
         profile: The doctor's ``checkpoint_profile``.
-        runtime: ``max_length`` and ``truncation``.
+        runtime: ``max_length``, ``truncation`` and ``engines``.
         temperature: Of the calibration.
         rows: Split to its number of rows.
         metrics: Of the evaluation, nested.
@@ -95,6 +96,9 @@ def write_model_card(
             runtime["truncation"], "beginning and end are kept"
         ),
         casing="lower-cased" if profile.get("lowercase", True) else "case-sensitive",
+        computes=", ".join(
+            f"{says['chosen']} by {engine}" for engine, says in runtime["engines"].items()
+        ),
         temperature=temperature,
         scratch_note=_SCRATCH if scratch else "",
         labels="\n".join(f"- {label}" for label in labels),

@@ -41,27 +41,43 @@ def build_bundle(
     from wenliu import __version__
     from wenliu.modeling.onnx_export import export_onnx
     from wenliu.pipelines.export.model_card import write_model_card
+    from wenliu.pipelines.export.precisions import offer_precisions
     from wenliu.pipelines.export.scores import headline_scores
     from wenliu.progress import progress_bar
     from wenliu.serving.manifest import build_manifest
     from wenliu.tasks import get_task
 
     onnx_file = training_workspace / "model.onnx"
-    with progress_bar(2, "building the bundle", "part") as bar:
-        # A terminal shows it at once, for it takes seconds; a log needs no line for each part.
-        bar.set_postfix_str("exporting to ONNX", refresh=sys.stderr.isatty())
+    task = get_task(model_params.task)
+    with progress_bar(3, "building the bundle", "part") as bar:
+
+        def say(what: str) -> None:
+            # A terminal shows it at once, for it takes seconds; a log needs no line for each part.
+            bar.set_postfix_str(what, refresh=sys.stderr.isatty())
+
+        say("exporting to ONNX")
         export_onnx(model, onnx_file, params.opset)
         bar.update()
         _refuse_two_files(onnx_file)
-        bar.set_postfix_str("comparing with torch", refresh=sys.stderr.isatty())
+        say("comparing with torch")
         parity = compare_with_torch(model, onnx_file, token_ids, params, model_params.device)
         bar.update()
-    task = get_task(model_params.task)
+        offer = offer_precisions(
+            onnx_file,
+            token_ids,
+            task,
+            len(label_map["labels"]),
+            calibration["temperature"],
+            params,
+            say,
+        )
+        bar.update()
     scores = headline_scores(metrics)
     runtime = {
         "task": task.name,
         "max_length": int(max_length["max_length"]),
         "truncation": max_length.get("truncation", "head"),
+        "engines": offer.engines,
     }
     card = write_model_card(
         task=task,
@@ -75,6 +91,7 @@ def build_bundle(
     )
     files: dict[str, bytes | Path] = {
         "model.onnx": onnx_file,
+        **offer.files,
         "tokenizer.json": _json(tokenizer),
         "labels.json": _json({"labels": label_map["labels"]}),
         "text.json": _json(text_settings),
@@ -82,7 +99,7 @@ def build_bundle(
         "model_card.md": card.encode(),
     }
     facts = {
-        "precision": "fp32",
+        "precisions": offer.measured,
         "opset": params.opset,
         "checkpoint": {key: checkpoint_profile.get(key) for key in ("source", "revision")},
         "versions": {"wenliu": __version__, **_installed_versions()},
@@ -105,14 +122,18 @@ def compare_with_torch(
     """
     import numpy as np
 
+    from wenliu.pipelines.export.rows import spread_rows
+    from wenliu.serving.cpu import available_cores
+    from wenliu.serving.engines import OnnxRuntimeEngine
     from wenliu.serving.runtime import Runtime
     from wenliu.training.prediction import predict_logits
 
-    flat, offsets = _parity_rows(token_ids, params.parity_rows)
-    by_torch = predict_logits(model, flat, offsets, device=device)
-    by_onnx = Runtime(onnx_file.read_bytes(), batch_tokens=params.batch_tokens).logits(
-        flat, offsets
-    )
+    rows = spread_rows(token_ids, ["validation", "test"], params.parity_rows)
+    if not rows.gold.size:
+        rows = spread_rows(token_ids, ["train"], params.parity_rows)
+    by_torch = predict_logits(model, rows.flat, rows.offsets, device=device)
+    runtime = Runtime(OnnxRuntimeEngine(onnx_file.read_bytes()), threads=available_cores())
+    by_onnx = runtime.logits(rows.flat, rows.offsets)
     difference = float(np.abs(by_torch - by_onnx).max())
     if not difference <= params.parity_tolerance:  # a NaN is not below anything
         raise UserError(
@@ -142,26 +163,40 @@ def verify_bundle(
 
     Returns:
         ``export_report``: ``parity`` (ONNX against torch), ``raw_path`` (runtime against
-        evaluation), the bundle's sha256, size and files.
+        evaluation), ``engines`` (what was chosen), ``precisions`` (what was measured and why it is
+        offered or not), the bundle's sha256, size and files.
 
     Raises:
         UserError: When cleaning or predictions are not those of training and evaluation.
     """
     from wenliu.pipelines.export.raw_path import compare_with_evaluation
     from wenliu.serving.bundle import Bundle
+    from wenliu.serving.engines import has_openvino
 
-    loaded = Bundle.load(bundle, batch_tokens=params.batch_tokens)
-    files = loaded.manifest["files"]
+    loaded = Bundle.load(bundle, engine="onnxruntime", precision="fp32")
+    manifest = loaded.manifest
+    served = [
+        Bundle.load(bundle, verify=False, engine=engine)
+        for engine, says in manifest["runtime"]["engines"].items()
+        if (engine, says["chosen"]) != ("onnxruntime", "fp32")
+        and (engine != "openvino" or has_openvino())
+    ]
     return {
         "bundle_sha256": loaded.sha256,
-        "bytes": sum(file["size"] for file in files.values()),
-        "files": files,
-        "parity": loaded.manifest["parity"],
+        "bytes": sum(file["size"] for file in manifest["files"].values()),
+        "files": manifest["files"],
+        "engines": manifest["runtime"]["engines"],
+        "precisions": manifest["precisions"],
+        "parity": manifest["parity"],
         "raw_path": compare_with_evaluation(
-            loaded, examples, audited_examples, predictions, params.parity_tolerance
+            loaded, served, examples, audited_examples, predictions, params.parity_tolerance
         ),
-        "metrics": loaded.manifest["metrics"],
-        "warnings": [],
+        "metrics": manifest["metrics"],
+        "warnings": [
+            f"{found['precision']} by {found['engine']} is not in the bundle: {found['why']}."
+            for found in manifest["precisions"]
+            if found["why"].startswith("failed")
+        ],
     }
 
 
@@ -185,22 +220,6 @@ def _refuse_two_files(onnx_file: Path) -> None:
         )
 
 
-def _parity_rows(token_ids: Table, wanted: int) -> tuple[Any, Any]:
-    """Rows spread evenly over test and validation, flat with offsets."""
-    import numpy as np
-    import pyarrow.compute as pc
-
-    held_out = pc.is_in(token_ids["split"], value_set=_strings(["validation", "test"]))
-    rows = token_ids.filter(held_out)
-    rows = rows if rows.num_rows else token_ids
-    count = min(wanted, rows.num_rows)
-    places = np.linspace(0, rows.num_rows - 1, count).round().astype(np.int64)
-    taken = rows.take(places)["token_ids"].combine_chunks()
-    lengths = pc.list_value_length(taken).to_numpy()
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    return taken.flatten().to_numpy(), offsets
-
-
 def _rows_by_split(token_ids: Table) -> dict[str, int]:
     """Training rows are those that the audit left in training."""
     import pyarrow.compute as pc
@@ -213,12 +232,6 @@ def _rows_by_split(token_ids: Table) -> dict[str, int]:
         if count := pc.sum(chosen).as_py():
             rows[split] = int(count)
     return rows
-
-
-def _strings(values: list[str]) -> Any:
-    import pyarrow as pa
-
-    return pa.array(values, pa.string())
 
 
 def _installed_versions() -> dict[str, str]:

@@ -37,8 +37,13 @@ def predict_file(
     source = Path(params.input)
     target = Path(params.output) if params.output else batch.default_target(source)
     folder, which = serving_bundle(params.bundle)
-    bundle = Bundle.load(folder, batch_tokens=params.batch_tokens)
-    print(f"Bundle: {which} (sha256 {bundle.sha256[:12]})", file=sys.stderr)
+    bundle = Bundle.load(
+        folder,
+        engine=params.engine,
+        precision=params.precision,
+        batch_tokens=None if params.batch_tokens == "auto" else params.batch_tokens,
+    )
+    print(f"Bundle: {which} ({bundle.identity})", file=sys.stderr)
     report = batch.predict_file(bundle, source, target, text_column=params.text, sheet=params.sheet)
     if report["sheets_not_read"]:
         print(batch.describe_sheet(report), file=sys.stderr)
