@@ -72,4 +72,4 @@ notebook: $(VENV)/.installed-dev  ## Open the notebooks
 	@cd $(ROOT) && $(BIN)/jupyter notebook notebooks
 
 clean-data:  ## Delete everything that runs have made; written and raw data stay
-	@cd $(ROOT) && rm -rf data/0[2-8]_* mlflow.db* .mlflow.lock mlartifacts logs .viz && echo "deleted what runs had made; data/00_written and data/01_raw are untouched"
+	@cd $(ROOT) && rm -rf data/0[2-8]_* data/.aside mlflow.db* .mlflow.lock mlartifacts logs .viz && echo "deleted what runs had made; data/00_written and data/01_raw are untouched"

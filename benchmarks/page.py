@@ -1,4 +1,4 @@
-"""Writes the tables and plots of ``docs/speed.md`` from the results on disk.
+"""Writes the tables and plots of ``docs/speed.md``, and those of the READMEs, from the results.
 
     python -m benchmarks.page
 
@@ -16,6 +16,54 @@ from benchmarks.harness import RESULTS, ROOT
 from wenliu.reporting.charts import bars
 
 PAGE = ROOT / "docs" / "speed.md"
+READMES = (ROOT / "README.md", ROOT / "README.zh-CN.md")
+#: What the READMEs say, in English and Chinese, of which result, and the ratios it rests on.
+HEADLINES = (
+    (
+        "raw text to clean text, words and token ids, one core, against `pandas.apply` with jieba "
+        "and a Hugging Face tokenizer",
+        "原始文本到清洗后的文本、词和 token id，单核，对比 `pandas.apply` 加 jieba 和 "
+        "Hugging Face 分词器",
+        "preprocess",
+        r"pandas@.*one core",
+    ),
+    (
+        "words, against jieba 0.42.1",
+        "分词，对比 jieba 0.42.1",
+        "segment",
+        r"jieba@",
+    ),
+    (
+        "token ids, warm, against tokenizers' `encode_batch`",
+        "token id（已预热），对比 tokenizers 的 `encode_batch`",
+        "tokenize",
+        r"encode_batch@(?!random)",
+    ),
+    (
+        "fine-tuning reviews on a CPU, against transformers' Trainer with dynamic padding",
+        "在 CPU 上微调（评论），对比 transformers Trainer 的动态填充",
+        "finetune_cpu",
+        r"Trainer, dynamic padding@chnsenticorp",
+    ),
+    (
+        "the same, against Trainer grouped by length",
+        "同上，对比 Trainer 按长度分组",
+        "finetune_cpu",
+        r"Trainer, group_by_length@chnsenticorp",
+    ),
+    (
+        "inference of BERT-base on a CPU in int8 (on request), against transformers' `pipeline`",
+        "BERT-base 在 CPU 上用 int8 推理（需指定），对比 transformers 的 `pipeline`",
+        "inference_cpu",
+        r"transformers pipeline",
+    ),
+    (
+        "the same in fp32, as it is served by default, against torch eager",
+        "同上，默认的 fp32，对比 torch eager",
+        "inference_cpu",
+        r"torch eager, ours onnxruntime fp32",
+    ),
+)
 IMAGES = ROOT / "docs" / "images"
 
 
@@ -45,10 +93,18 @@ def table(result: dict[str, Any]) -> str:
     if result["ratios"]:
         found += ["", f"![Times the peer](images/speed_{result['name']}.svg)"]
     if result["agreement"]:
-        counts = "; ".join(f"{what}: {count:,}" for what, count in result["agreement"].items())
-        found += ["", f"Held against each other: {counts}."]
+        found += ["", f"Held against each other: {'; '.join(_agreement(result['agreement']))}."]
     found += ["", *(f"- {note}" for note in result["notes"])] if result["notes"] else []
     return "\n".join(found)
+
+
+def _agreement(counts: dict[str, int]) -> list[str]:
+    """How many of how many differ, for each thing compared."""
+    names = [key.removeprefix("compared ") for key in counts if key.startswith("compared ")]
+    return [
+        f"{name}: {counts[f'different {name}']:,} of {counts[f'compared {name}']:,} differ"
+        for name in names
+    ]
 
 
 def plot(result: dict[str, Any]) -> str:
@@ -69,9 +125,24 @@ def rendered(page: str) -> str:
     return page
 
 
+def headlines(readme: str, chinese: bool) -> str:
+    """A README with the headline ratios of today's results."""
+    results = read_results()
+    rows = ["| | 倍数 |" if chinese else "| | times |", "|---|---|"]
+    for english, han, name, pattern in HEADLINES:
+        found = [v for key, v in results[name]["ratios"].items() if re.match(pattern, key)]
+        low, high = (f"{value:.1f}" for value in (min(found), max(found)))
+        times = low if low == high else f"{low} – {high}"
+        rows.append(f"| {han if chinese else english} | {times} (`make benchmark-{name}`) |")
+    block = "<!-- speed:begin -->\n" + "\n".join(rows) + "\n<!-- speed:end -->"
+    return re.sub(r"<!-- speed:begin -->.*?<!-- speed:end -->", lambda _: block, readme, flags=re.S)
+
+
 def main() -> None:
-    """Writes page and plots."""
+    """Writes page, plots and headlines."""
     PAGE.write_text(rendered(PAGE.read_text("utf-8")), "utf-8")
+    for path, chinese in zip(READMES, (False, True), strict=True):
+        path.write_text(headlines(path.read_text("utf-8"), chinese), "utf-8")
     for name, result in read_results().items():
         if result["ratios"]:
             (IMAGES / f"speed_{name}.svg").write_text(plot(result), "utf-8")

@@ -82,9 +82,12 @@ def gate_a_trained_model(comparison: Comparison) -> None:
             compared = found["rows"][part]
             comparison.agree(f"labels of {name}@{part}", compared, round(compared * (1 - share)))
         verdict = "offered" if found["offered"] else f"refused: {found['why']}"
+        if offer.engines.get(found["engine"], {}).get("chosen") == found["precision"]:
+            verdict += " and chosen for this engine"
         comparison.notes.append(
             f"Gate: {name}: accuracy {found['accuracy']:.4f}, macro-F1 {found['macro_f1']:.4f}, "
-            f"calibration error {found['ece']:.4f} on {found['scored_on']}; {verdict}."
+            f"calibration error {found['ece']:.4f} on {found['scored_on']}; its neighbours move a "
+            f"probability by {found['moved_by_neighbours']:.1g} at most; {verdict}."
         )
 
 

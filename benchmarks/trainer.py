@@ -59,7 +59,8 @@ class Problem:
         folder = os.environ.get("WENLIU_BENCH_DATA")
         if folder:
             vocabulary = Path(folder) / "vocab/bert-base-chinese.vocab.txt"
-            tokenizer = wordpiece_tokenizer(vocabulary.read_text("utf-8").splitlines(), True)
+            tokens = vocabulary.read_text("utf-8").rstrip("\n").split("\n")
+            tokenizer = wordpiece_tokenizer(tokens, True)
         else:
             tokenizer = build_character_tokenizer(texts)
         tokenizer.enable_truncation(MAX_TOKENS)
@@ -112,7 +113,7 @@ def our_step(
         "accumulation": 1, "learning_rate": RATE, "layer_decay": 1.0, "weight_decay": 0.01,
         "warmup": 0.0, "max_gradient_norm": 1.0, "class_weights": "none", "label_smoothing": 0.0,
         "token_dropout": 0.0, "precision": "fp32", "metric": "loss", "patience": 1,
-        "evaluations_per_epoch": 1, "seed": 1,
+        "cuda_graphs": "auto", "evaluations_per_epoch": 1, "seed": 1,
     }  # fmt: skip
     settings = FitSettings(**{**defaults, **changes})
     torch.nn.Module.to(model, device)

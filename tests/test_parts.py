@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wenliu import parts as module
-from wenliu.parts import Parts, gather
+from wenliu.parts import Parts, gather, sweep_forgotten
 
 SCHEMA = pa.schema(
     [
@@ -114,12 +114,13 @@ def test_small_tables_stay_in_memory(aside):
     assert not aside.exists()
 
 
-def test_what_a_killed_process_left_goes_after_a_day(small_parts, aside):
+def test_what_a_killed_process_left_goes_after_a_day(aside):
+    sweep_forgotten()  # without any
     old, young = aside / "old", aside / "young"
     old.mkdir(parents=True), young.mkdir()
     (old / "0.parquet").touch()
     os.utime(old, (0, 0))
-    gather([batch(range(25))], SCHEMA)
+    sweep_forgotten()
     assert not old.exists()
     assert young.exists()
 

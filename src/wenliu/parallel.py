@@ -70,12 +70,12 @@ def map_batches(
             core. 1: this one.
 
     Raises:
-        UserError: A process was killed; whatever the function raises comes as it is.
+        UserError: A process was killed or cannot start; what the function raises comes as it is.
     """
     batches = iter(batches)
     count = _cores() if processes == "auto" else processes
-    # How much is to come nobody knows. Who starts the pool when it would have paid by now never
-    # spends more than the start on top of the better choice, and holds nothing back meanwhile.
+    # How much is to come nobody knows. A pool started after that many bytes costs at most its start
+    # more than none, and at most the time of those bytes more than one from the beginning.
     alone = function.pays_above if processes == "auto" else 0
     while count == 1 or alone > 0:
         batch = next(batches, None)
@@ -134,10 +134,13 @@ def _in_pool(
         while running:
             yield _from_bytes(running.popleft().result())
     except BrokenProcessPool as error:
+        # Set where a result cannot be read; one that cannot start prints its error itself.
+        cause = str(error.__cause__ or "").strip(" \n'").rpartition("\n")[2]
         raise UserError(
-            "A worker process was killed; most often that is a machine out of memory.",
+            "A worker process was killed, most often by a machine out of memory, or could not "
+            "start" + (f": {cause}" if cause else "."),
             where=type(function).__name__,
-            remedy="close other programs and run again",
+            remedy="close other programs and run again, unless an error above says why",
         ) from error
     finally:
         pool.shutdown(wait=False, cancel_futures=True)

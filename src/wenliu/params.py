@@ -23,6 +23,7 @@ def _unread_yaml(value: Any) -> Any:
 
 
 Switch = Annotated[Literal["auto", "on", "off"], BeforeValidator(_unread_yaml)]
+AutoOrOff = Annotated[Literal["auto", "off"], BeforeValidator(_unread_yaml)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -195,6 +196,9 @@ class FinetuningParams(Params):
         "auto: 0.2 from scratch, 0 from a checkpoint.",
     )
     precision: Literal["auto", "fp32", "bf16"] = "auto"
+    cuda_graphs: AutoOrOff = Field(
+        "auto", description="auto: one GPU replays whole steps, and long runs compile the layers."
+    )
     processes: Literal["auto"] | Annotated[int, Field(ge=1)] = Field(
         "auto", description="On each machine; auto: one for each GPU, one without GPUs."
     )

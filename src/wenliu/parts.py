@@ -247,16 +247,20 @@ def _cut(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
         yield from _cut(batch.slice(start, half))
 
 
+def sweep_forgotten() -> None:
+    """Deletes the parts that processes put aside and, being killed, left there."""
+    for left in _beside_the_versions().glob("*"):
+        with suppress(FileNotFoundError):  # another run's, which is done with it
+            if time.time() - left.stat().st_mtime > _FORGOTTEN_SECONDS:
+                shutil.rmtree(left, ignore_errors=True)
+
+
 class _Folder:
     """Parts put aside while a node runs; deleted with the last one, or when the process ends."""
 
     def __init__(self) -> None:
         parent = _beside_the_versions()
         parent.mkdir(parents=True, exist_ok=True)
-        for left in parent.iterdir():
-            with suppress(FileNotFoundError):  # another run's, which is done with it
-                if time.time() - left.stat().st_mtime > _FORGOTTEN_SECONDS:
-                    shutil.rmtree(left, ignore_errors=True)
         self._path = Path(tempfile.mkdtemp(dir=parent))
         self._count = 0
         weakref.finalize(self, shutil.rmtree, self._path, ignore_errors=True)

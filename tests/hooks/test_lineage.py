@@ -1,5 +1,6 @@
 """A fingerprint changes with everything that could change the outputs, and with nothing else."""
 
+import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node
 
@@ -58,6 +59,20 @@ def test_a_checkpoint_of_a_hub_counts_with_the_commit_in_the_cache(tmp_path, mon
     assert details("inputs", params_model=params) == {"model.checkpoint": commit}
     pinned = MemoryDataset(ModelParams(checkpoint="someone/bert", revision=commit))
     assert details("inputs", params_model=pinned) == {"model.checkpoint": commit}
+
+
+@pytest.mark.parametrize(
+    ("variable", "folder"),
+    [("HF_HUB_CACHE", "."), ("HF_HOME", "hub"), ("XDG_CACHE_HOME", "huggingface/hub")],
+)
+def test_the_cache_is_where_huggingface_hub_has_it(tmp_path, monkeypatch, variable, folder):
+    for name in ("HF_HUB_CACHE", "HF_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, str(tmp_path))
+    commit = "c" * 40
+    (tmp_path / folder / "models--someone--bert" / "snapshots" / commit).mkdir(parents=True)
+    params = MemoryDataset(ModelParams(checkpoint="someone/bert", revision=commit))
+    assert details("inputs", params_model=params) == {"model.checkpoint": commit}
 
 
 def test_no_checkpoint_is_no_file():

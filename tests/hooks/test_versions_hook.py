@@ -1,5 +1,7 @@
 """Loads are pinned, and versions that do not belong together stop the run."""
 
+import importlib.util
+
 import pytest
 from kedro.io import DataCatalog, Version
 from kedro.pipeline import Node, Pipeline
@@ -9,7 +11,7 @@ from wenliu.datasets.commit import Lineage, read_marker
 from wenliu.errors import UserError
 from wenliu.hooks.code import code_of
 from wenliu.hooks.lineage import digest, lineage_of
-from wenliu.hooks.versions import ancestry, pin_versions
+from wenliu.hooks.versions import VersionsHook, ancestry, pin_versions
 
 V1, V2, V3 = (f"2026-01-0{n}T00.00.00.000Z" for n in (1, 2, 3))
 
@@ -132,6 +134,32 @@ def test_lineage_names_versions_and_changes_with_the_input(project):
     newest = project(V3)
     save(newest, "tokens", "x")
     assert lineage_of(node, newest, "run").fingerprint == lineage.fingerprint
+
+
+def test_code_counts_as_it_was_when_the_run_started(project, tmp_path):
+    path = tmp_path / "edited.py"
+    path.write_text("def first(x): return x\n\ndef second(x): return x\n")
+    spec = importlib.util.spec_from_file_location("edited", path)
+    edited = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(edited)
+    first = Node(edited.first, "tokens", "model", name="first")
+    second = Node(score, ["model", "tokens"], "scores", name="second")
+    other = Node(edited.second, "scores", "more", name="other")
+    pipeline, hook = Pipeline([first, second, other]), VersionsHook()
+
+    def code_of_the_last(catalog):
+        save(catalog, "scores", "s")
+        return lineage_of(other, catalog, None).fingerprint["code"]
+
+    save(project(V1), "tokens", "x")
+    catalog = project(V2)
+    before = digest(code_of(edited.second))
+    hook.before_pipeline_run({}, pipeline, catalog)
+    path.write_text(path.read_text() + "# edited while the first node runs\n")
+    assert code_of_the_last(catalog) == before
+    catalog = project(V3)
+    hook.before_pipeline_run({}, pipeline, catalog)
+    assert code_of_the_last(catalog) != before
 
 
 def test_ancestry_goes_all_the_way_back(project, tmp_path):

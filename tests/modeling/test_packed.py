@@ -11,12 +11,13 @@ import torch
 import transformers
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, scaled_dot_product_attention
 
 from wenliu.modeling import packed
 from wenliu.modeling.blocks import block_attention, cut_blocks
 from wenliu.modeling.cpu_dropout import dropout
 from wenliu.modeling.packed import PackedClassifier, PaddedClassifier, as_classifier
+from wenliu.modeling.packed_attention import widen_heads
 from wenliu.modeling.packing import IGNORED
 from wenliu.training.batches import Rows, TokenDropout, pack
 
@@ -176,7 +177,7 @@ def test_a_static_shape_gives_the_same_loss_and_gradients(family):
     batch = everything(make_rows([9, 1, 30, 17]))
     static = batch.filled(tokens=128, sequences=9, longest=32)
     assert (static.tokens, len(static.lengths), static.longest) == (128, 9, 32)
-    assert static.offsets.tolist() == [0, 9, 10, 40, 57, 89, 121, 128, 128, 128]
+    assert static.offsets.tolist() == [0, 9, 10, 40, 57, 71, 85, 99, 113, 128]
     assert static.labels[4:].tolist() == [IGNORED] * 5
     losses = []
     for net, form in ((model, batch), (other, static)):
@@ -186,8 +187,19 @@ def test_a_static_shape_gives_the_same_loss_and_gradients(family):
     close(losses[1], losses[0])
     for name, gradient in gradients(model).items():
         close(gradients(other)[name], gradient)
-    with pytest.raises(ValueError, match="do not fit"):
-        batch.filled(tokens=56, sequences=9, longest=32)
+    assert batch.filled(tokens=57, sequences=4, longest=32).offsets.equal(batch.offsets)
+    for tokens, sequences in ((56, 9), (61, 9), (58, 4), (90, 5)):
+        with pytest.raises(ValueError, match="do not fit"):
+            batch.filled(tokens, sequences, longest=32)
+
+
+@pytest.mark.parametrize(("width", "wide"), [(12, 16), (16, 16)])
+def test_heads_widened_by_zeros_attend_alike(width, wide):
+    query, key, value = torch.randn(3, 2, 5, width)
+    q, k, v = (widen_heads(x) for x in (query, key, value))
+    assert q.shape == (2, 5, wide)
+    found = scaled_dot_product_attention(q, k, v, scale=width**-0.5)
+    close(found[..., :width], scaled_dot_product_attention(query, key, value))
 
 
 @pytest.mark.parametrize("lengths", [[20, 20], [4, 20, 7]])

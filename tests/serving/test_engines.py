@@ -132,6 +132,14 @@ def test_a_processor_that_gets_int8_wrong_gets_fp32(monkeypatch):
     assert choose(reduced, "onnxruntime") == ("onnxruntime", "int8")
 
 
+def test_an_engine_with_nothing_for_this_processor_is_passed_over(monkeypatch):
+    monkeypatch.setattr(precisions, "has_exact_int8", lambda: False)
+    monkeypatch.setattr(precisions, "has_openvino", lambda: True)
+    only_int8 = {"chosen": "int8", "offered": ["int8"], "exact_int8": True}
+    engines = {**RUNTIME["engines"], "openvino": only_int8}
+    assert choose({"engines": engines}) == ("onnxruntime", "fp32")
+
+
 def test_processors(monkeypatch):
     monkeypatch.setattr(cpu.platform, "machine", lambda: "x86_64")
     for flags, exact in (("avx2", False), ("avx2 avx_vnni", True), ("avx512_vnni", True)):

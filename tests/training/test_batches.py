@@ -23,7 +23,7 @@ SETTINGS = FitSettings(
     epochs=4, batch_by="rows", batch_size=8, batch_tokens=100, accumulation=1, learning_rate=3e-3,
     layer_decay=1.0, weight_decay=0.01, warmup=0.1, max_gradient_norm=1.0, class_weights="none",
     label_smoothing=0.0, token_dropout=0.0, precision="fp32", metric="macro_f1", patience=10,
-    evaluations_per_epoch=1, seed=5,
+    evaluations_per_epoch=1, seed=5, cuda_graphs="auto",
 )  # fmt: skip
 LENGTHS = st.lists(st.integers(2, 60), min_size=1, max_size=200).map(np.array)
 

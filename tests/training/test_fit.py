@@ -14,7 +14,8 @@ from wenliu.modeling.network import build_model, load_model
 from wenliu.tasks import SingleLabelClassification
 from wenliu.training import fit as loop
 from wenliu.training.batches import Rows
-from wenliu.training.fit import fit
+from wenliu.training.distributed import ALONE
+from wenliu.training.fit import _Fit, fit
 from wenliu.training.optimization import balanced_weights, build_optimizer, linear_schedule
 from wenliu.training.prediction import predict_logits
 from wenliu.training.settings import FitSettings
@@ -23,7 +24,7 @@ SETTINGS = FitSettings(
     epochs=4, batch_by="rows", batch_size=8, batch_tokens=100, accumulation=1, learning_rate=3e-3,
     layer_decay=1.0, weight_decay=0.01, warmup=0.1, max_gradient_norm=1.0, class_weights="none",
     label_smoothing=0.0, token_dropout=0.0, precision="fp32", metric="macro_f1", patience=10,
-    evaluations_per_epoch=1, seed=5,
+    evaluations_per_epoch=1, seed=5, cuda_graphs="auto",
 )  # fmt: skip
 TASK = SingleLabelClassification()
 CPU = torch.device("cpu")
@@ -187,6 +188,21 @@ def test_the_bar_shows_the_loss_of_every_step(tmp_path, monkeypatch):
 def test_nan_stops_with_a_remedy(tmp_path):
     with pytest.raises(UserError, match=r"(?s)loss became nan.*learning_rate"):
         run(tmp_path, learning_rate=float("nan"))
+
+
+@pytest.mark.parametrize(("packed", "largest"), [(True, [0, 1]), (False, [2, 3, 4])])
+def test_the_largest_step_counts_padding_where_there_is_some(
+    tmp_path, monkeypatch, packed, largest
+):
+    fitting = _Fit(
+        make_model(), TASK, TRAINING, VALIDATION, replace(SETTINGS, epochs=1), tmp_path, CPU, ALONE
+    )
+    steps = [np.array([0, 1]), np.array([2, 3, 4])]
+    lengths = np.array([11, 12, 3, 3, 13])
+    monkeypatch.setattr(fitting, "_plan", lambda epoch: steps)
+    fitting.training = replace(TRAINING, lengths=lengths)
+    fitting.classifier.packed = packed
+    assert fitting._largest_step().tolist() == largest
 
 
 def test_nothing_to_learn_from(tmp_path):

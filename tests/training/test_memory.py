@@ -24,7 +24,7 @@ SETTINGS = FitSettings(
     epochs=2, batch_by="rows", batch_size=32, batch_tokens=100, accumulation=1, learning_rate=3e-3,
     layer_decay=1.0, weight_decay=0.01, warmup=0.1, max_gradient_norm=1.0, class_weights="balanced",
     label_smoothing=0.0, token_dropout=0.1, precision="fp32", metric="macro_f1", patience=10,
-    evaluations_per_epoch=1, seed=5,
+    evaluations_per_epoch=1, seed=5, cuda_graphs="auto",
 )  # fmt: skip
 ERRORS = {
     "gpu": torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
@@ -96,6 +96,17 @@ def test_a_model_that_never_fits_ends_with_a_remedy(
     assert micro_batches.parts == 64
     with pytest.raises(UserError, match="64 micro-batches"):
         micro_batches.halve(1_000)
+
+
+def test_a_model_whose_moments_do_not_fit_names_a_smaller_one(
+    tmp_path, tiny_model, tiny_rows, monkeypatch
+):
+    def fail(self):
+        raise ERRORS["gpu"]
+
+    monkeypatch.setattr(step_module.TrainStep, "_allocate_optimizer", fail)
+    with pytest.raises(UserError, match=r"(?s)moments do not fit.*model.checkpoint"):
+        run(tmp_path, "large", tiny_model, tiny_rows)
 
 
 def test_other_errors_are_no_lack_of_memory(tmp_path, tiny_model, tiny_rows, lack_of_memory):

@@ -51,7 +51,7 @@ def code_of(function: Callable[..., object], *also: str, package: Path = PACKAGE
 
 
 def reread_code() -> None:
-    """Forgets what was read: within a run code counts as it was at the start."""
+    """Forgets what was read: a run counts code as it was at its start, the next one anew."""
     for function in (_closure, imports_of, _checksum, version_of):
         function.cache_clear()
 

@@ -19,11 +19,12 @@ from wenliu.datasets import RawFiles, VersionedDataset, WorkspaceDataset
 from wenliu.datasets.commit import Lineage
 from wenliu.disk import sha256_of
 from wenliu.errors import UserError
-from wenliu.hooks.code import code_of
+from wenliu.hooks.code import code_of, reread_code
 from wenliu.project import find_project
 
 if TYPE_CHECKING:
     from kedro.io import CatalogProtocol
+    from kedro.pipeline import Pipeline
     from kedro.pipeline.node import Node
 
 PARAMETERS = ("params:", "parameters")
@@ -48,13 +49,23 @@ def lineage_of(node: Node, catalog: CatalogProtocol, run_id: str | None) -> Line
             parameters |= leaves(value, key)
             contents |= _named_files(value, key)
     details = {
-        "code": code_of(node.func, *_validators(node, catalog)),
+        "code": _code(node, catalog),
         # As the marker will hold them: what is read from one later can be compared with this.
         "parameters": json.loads(json.dumps(parameters, default=str)),
         "inputs": contents,
     }
     fingerprint = {part: digest(value) for part, value in details.items()}
     return Lineage(run_id, node.name, versions, fingerprint, details)
+
+
+def read_code(pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+    """Reads the code of all nodes at once, before the first of them runs.
+
+    Whoever edits a module meanwhile changes the next run: this one has imported what was there.
+    """
+    reread_code()
+    for node in pipeline.nodes:
+        _code(node, catalog)
 
 
 def unknown_inputs(node: Node, catalog: CatalogProtocol) -> list[str]:
@@ -121,12 +132,18 @@ def _find(name: str) -> Path | None:
 
 def _cached_commit(name: str, revision: str) -> str | None:
     """The commit of a hub's checkpoint in the local cache; a cache that was emptied has none."""
-    home = Path(os.environ.get("HF_HOME", "~/.cache/huggingface")).expanduser()
-    cache_folder = Path(os.environ.get("HF_HUB_CACHE", home / "hub"))
+    # As huggingface_hub looks for it, whose import would take longer than the whole decision.
+    base = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache"))
+    home = Path(os.environ.get("HF_HOME", base / "huggingface"))
+    cache_folder = Path(os.environ.get("HF_HUB_CACHE", home / "hub")).expanduser()
     model = cache_folder / f"models--{name.replace('/', '--')}"
     reference = model / "refs" / revision
     commit = reference.read_text("utf-8").strip() if reference.is_file() else revision
     return commit if (model / "snapshots" / commit).is_dir() else None
+
+
+def _code(node: Node, catalog: CatalogProtocol) -> dict[str, str]:
+    return code_of(node.func, *_validators(node, catalog))
 
 
 def _validators(node: Node, catalog: CatalogProtocol) -> list[str]:

@@ -14,8 +14,8 @@ from kedro.framework.hooks import hook_impl
 
 from wenliu.datasets import RegisteredModelDataset, VersionedDataset, WorkspaceDataset
 from wenliu.errors import UserError
-from wenliu.hooks.code import reread_code
-from wenliu.hooks.lineage import digest, lineage_of
+from wenliu.hooks.lineage import digest, lineage_of, read_code
+from wenliu.parts import sweep_forgotten
 
 if TYPE_CHECKING:
     from kedro.io import CatalogProtocol
@@ -32,9 +32,10 @@ class VersionsHook:
     def before_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol
     ) -> None:
-        """Pins every versioned dataset of the run."""
+        """Reads the code as it is now and pins every versioned dataset of the run."""
         self._catalog = catalog
-        reread_code()
+        sweep_forgotten()
+        read_code(pipeline, catalog)
         pin_versions(pipeline, catalog, run_params.get("load_versions") or {})
 
     @hook_impl

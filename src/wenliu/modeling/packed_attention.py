@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch.nn.functional import scaled_dot_product_attention
+from torch.nn.functional import pad, scaled_dot_product_attention
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
@@ -84,23 +84,38 @@ def attend(
         return block_attention(
             query, key, value, packing.blocks, heads, dropout, scaling, one_query
         )
-    q, k, v = (x.view(len(x), heads, -1) for x in (query, key, value))
+    width = query.shape[1] // heads
+    scale = width**-0.5 if scaling is None else scaling
+    q, k, v = (widen_heads(x.view(len(x), heads, width)) for x in (query, key, value))
     offsets, longest = packing.offsets, packing.longest
     if dropout == 0.0 and q.dtype in (torch.bfloat16, torch.float16):
         from torch.nn.attention.varlen import varlen_attn
 
-        found = varlen_attn(q, k, v, offsets, offsets, longest, longest, scale=scaling)
+        found = varlen_attn(q, k, v, offsets, offsets, longest, longest, scale=scale)
         assert isinstance(found, torch.Tensor)  # a pair only where the logsumexp is asked for
     else:
+        # A row has [CLS] at least, a dummy of a static shape one token. With a minimum of 0
+        # PyTorch takes no fused kernel, but one that waits for the device at every sequence.
+        offsets = offsets.long()
         q, k, v = (
             torch.nested.nested_tensor_from_jagged(
-                x, offsets.long(), min_seqlen=0, max_seqlen=longest
+                x, offsets, min_seqlen=1, max_seqlen=longest
             ).transpose(1, 2)
             for x in (q, k, v)
         )
-        nested = scaled_dot_product_attention(q, k, v, dropout_p=dropout, scale=scaling)
+        nested = scaled_dot_product_attention(q, k, v, dropout_p=dropout, scale=scale)
         found = nested.transpose(1, 2).values()
-    return found.reshape(len(query), -1)
+    return found[..., :width].reshape(len(query), -1)
+
+
+def widen_heads(heads: torch.Tensor) -> torch.Tensor:
+    """Zeros behind the last dimension, up to the multiple of 8 that CUDA's kernels want.
+
+    They change no score and only append zeros to what is found; the scale has to be that of the
+    width before.
+    """
+    missing = -heads.shape[-1] % 8
+    return pad(heads, (0, missing)) if missing else heads
 
 
 AttentionInterface.register(NAME, packed_attention)

@@ -91,25 +91,25 @@ class Packed:
         """The same batch in a static shape, the rest filled with dummies that nothing learns from.
 
         Kernels leave what belongs to no sequence unwritten, and 0 x NaN is NaN in a weight's
-        gradient: so the dummy tokens form sequences of their own, at most ``longest`` tokens each,
-        labelled ``IGNORED``. Sequences that are still missing are empty: offsets repeat the last.
+        gradient: so the missing sequences, labelled ``IGNORED``, share all dummy tokens evenly.
+        Each has one at least: PyTorch promises its fused attention for no empty sequence.
 
         Raises:
             ValueError: If the batch does not fit.
         """
         spare = tokens - self.tokens
-        dummies = [min(longest, spare - begin) for begin in range(0, spare, longest)]
-        empty = sequences - self.sequences - len(dummies)
-        if spare < 0 or empty < 0 or self.longest > longest:
+        missing = sequences - self.sequences
+        if not 0 <= missing <= spare <= missing * longest or self.longest > longest:
             raise ValueError(
                 f"{self.tokens} tokens in {self.sequences} sequences of at most {self.longest} "
                 f"do not fit {tokens} tokens in {sequences} sequences of at most {longest}"
             )
+        dummies = (np.arange(missing) + spare) // missing if missing else np.arange(0)
         positions = [np.arange(length) for length in dummies]
         filled = Packed.of(
             np.concatenate([self.token_ids.numpy(), np.zeros(spare, np.int32)]),
             np.concatenate([self.positions.numpy(), *positions]),
-            np.concatenate([self.lengths, dummies, np.zeros(empty, int)]).astype(int),
-            np.concatenate([self.labels.numpy(), np.full(len(dummies) + empty, IGNORED)]),
+            np.concatenate([self.lengths, dummies]),
+            np.concatenate([self.labels.numpy(), np.full(missing, IGNORED)]),
         )
         return replace(filled, longest=longest, width=max(filled.width, longest))

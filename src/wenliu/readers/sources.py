@@ -15,7 +15,7 @@ from typing import BinaryIO
 from wenliu.errors import UserError
 from wenliu.readers.options import ReadOptions
 
-BLOCK_BYTES = 1 << 20
+BLOCK_BYTES = 1 << 18
 #: Below this many bytes even a large ratio does no harm, and repetitive small files reach one.
 _RATIO_FLOOR = 1 << 20
 #: What a temporary copy of a decompressed workbook may take in memory before it goes to disk.

@@ -57,7 +57,8 @@ def choose(
     """
     engines: Mapping[str, Any] = runtime.get("engines", _BEFORE)
     if engine == "auto":
-        engine = "openvino" if "openvino" in engines and has_openvino() else "onnxruntime"
+        able = "openvino" in engines and has_openvino() and not _cannot(engines["openvino"])
+        engine = "openvino" if able else "onnxruntime"
     elif engine not in engines:
         raise UserError(
             f"The bundle was not measured with {engine}, only with {' and '.join(engines)}.",
@@ -86,6 +87,12 @@ def choose(
             remedy="Take fp32, or export on a machine like this one.",
         )
     return Choice(engine, precision)
+
+
+def _cannot(measured: Mapping[str, Any]) -> bool:
+    """Whether this processor gets the chosen int8 wrong and there is no fp32 instead of it."""
+    wrong = measured["exact_int8"] and measured["chosen"] == "int8" and not has_exact_int8()
+    return wrong and "fp32" not in measured["offered"]
 
 
 def load_engine(choice: Choice, contents: Mapping[str, bytes], threads: int) -> Engine:

@@ -7,6 +7,7 @@ or more batches and one update, and the best model so far lies complete on disk 
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -120,7 +121,8 @@ class _Fit:
         self.total_steps = sum(len(self._plan(epoch)) for epoch in range(settings.epochs))
         objective = Objective(self.loss_of, training.labels, self.n_labels, settings, device)
         one_gpu = device.type == "cuda" and world.size == 1 and self.classifier.packed
-        self.take_step = (CudaStep if one_gpu else TrainStep)(
+        graphs = one_gpu and settings.cuda_graphs == "auto"
+        self.take_step = (CudaStep if graphs else TrainStep)(
             self.classifier, training, objective, settings, device, self.total_steps, world
         )
         self.best = BestModel(
@@ -173,10 +175,14 @@ class _Fit:
         return epoch_steps(lengths, self.settings, epoch, grouped)
 
     def _largest_step(self) -> np.ndarray:
-        """Of all epochs, the step with the most tokens."""
-        lengths = self.training.lengths
+        """Of all epochs, the step with the most tokens, padded ones counted."""
+        lengths, packed = self.training.lengths, self.classifier.packed
+
+        def tokens(rows: np.ndarray) -> int:
+            return int(lengths[rows].sum() if packed else len(rows) * lengths[rows].max())
+
         steps = [rows for epoch in range(self.settings.epochs) for rows in self._plan(epoch)]
-        return max(steps, key=lambda rows: int(lengths[rows].sum()))
+        return max(steps, key=tokens)
 
     def _run_epoch(self, epoch: int, bar: Any) -> None:
         steps = self._plan(epoch)
@@ -233,7 +239,9 @@ class _Fit:
     def _evaluate(self) -> float:
         mine = self.world.share(np.argsort(self.validation.lengths, kind="stable"))
         rows = self.validation.take(mine)
-        part = classifier_logits(self.classifier, rows, self.n_labels, BATCH_TOKENS)
+        # A GPU's fp32 would cost a multiple of the steps' bf16, to choose among epochs.
+        with self.take_step.autocast() if self.device.type == "cuda" else nullcontext():
+            part = classifier_logits(self.classifier, rows, self.n_labels, BATCH_TOKENS)
         logits = self.world.gather(part, mine, len(self.validation))
         gold = self.validation.labels.astype(np.int64)
         metrics = self.task.metrics(gold, logits, self.n_labels)

@@ -26,6 +26,7 @@ class FitSettings:
     label_smoothing: float
     token_dropout: float
     precision: str
+    cuda_graphs: str
     metric: str
     patience: int
     evaluations_per_epoch: int

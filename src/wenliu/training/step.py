@@ -68,9 +68,21 @@ class TrainStep:
         """Finds out whether a step of these rows fits, and leaves nothing behind.
 
         The optimizer's state is laid out first: it would be in the way of the second step only.
+
+        Raises:
+            UserError: If that state does not fit, or a step does not in whatever small pieces.
         """
         state = RandomState(self.device)
-        self._allocate_optimizer()
+        try:
+            self._allocate_optimizer()
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            raise UserError(
+                "The weights, their gradients and AdamW's two moments do not fit into memory.",
+                where="finetuning",
+                remedy="Take a smaller model.checkpoint, or a device with more memory.",
+            ) from error
         self.classifier.train()
         self._gradients(rows, epoch=0, probing=True)
         self.optimizer.zero_grad(set_to_none=True)
@@ -144,7 +156,7 @@ class TrainStep:
         return total / self.world.size if fits else None
 
     def _backward(self, batch: Packed, weight: float | torch.Tensor) -> torch.Tensor:
-        with self._autocast():
+        with self.autocast():
             logits = self.replica(batch)
         loss = self.objective.loss(logits.float(), batch.labels) / weight
         loss.backward()
@@ -171,7 +183,8 @@ class TrainStep:
             state["step"].zero_()
         self.optimizer.zero_grad(set_to_none=True)
 
-    def _autocast(self) -> Any:
+    def autocast(self) -> Any:
+        """The context of a forward pass in the run's precision."""
         if self.settings.precision == "bf16":
             return torch.autocast(self.device.type, dtype=torch.bfloat16)
         return nullcontext()

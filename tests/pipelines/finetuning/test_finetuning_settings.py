@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from wenliu.params import FinetuningParams
-from wenliu.pipelines.finetuning.nodes import plot_training
+from wenliu.pipelines.finetuning.plots import plot_training
 from wenliu.pipelines.finetuning.settings import resolve_settings
 from wenliu.training.settings import FitSettings
 
@@ -32,6 +32,10 @@ def test_a_checkpoint_is_tuned_gently():
     settings = resolve_settings(FinetuningParams(), BERT, 1_000, 7, "bf16")
     assert (settings.epochs, settings.learning_rate, settings.precision) == (4, 3e-5, "bf16")
     assert (settings.label_smoothing, settings.token_dropout) == (0.0, 0.0)
+
+
+def test_off_is_a_boolean_to_yaml():
+    assert FinetuningParams(cuda_graphs=False).cuda_graphs == "off"
 
 
 def test_what_is_given_is_kept():

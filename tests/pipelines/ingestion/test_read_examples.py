@@ -136,10 +136,18 @@ def test_names_outside_the_folder_are_refused(tmp_path, name):
 
 
 def test_repeated_label_names_are_refused(tmp_path):
-    (tmp_path / "class.txt").write_text("甲\n乙\n甲\n", "utf-8")
+    names = tmp_path / "class.txt"
+    names.write_text("甲\n乙\n甲\n", "utf-8")
     with pytest.raises(UserError, match="'甲' stands twice") as error:
-        read([csv_file(tmp_path)], label_names="class.txt")
+        read([names, csv_file(tmp_path)], label_names="class.txt")
     assert "line 3" in error.value.where
+
+
+def test_names_that_are_no_raw_file_are_refused(tmp_path):
+    (tmp_path / "class.txt").write_text("甲\n乙\n", "utf-8")
+    with pytest.raises(UserError, match="not among the raw files") as error:
+        read([csv_file(tmp_path)], label_names="class.txt")
+    assert "files of raw_files" in str(error.value)
 
 
 def test_bad_rows_beyond_the_limit_stop_the_run(tmp_path):

@@ -2,6 +2,9 @@
 
 The scores are those of validation rows. Labels are held against fp32's on validation and on test:
 that needs no gold labels, so it spends nothing of the test.
+
+What is offered can be asked for; chosen by itself is only what gives a text the same probabilities
+whoever its neighbours are. onnxruntime's int8 does not: its scales are those of the whole batch.
 """
 
 from __future__ import annotations
@@ -20,9 +23,12 @@ from wenliu.tasks import Task
 
 if TYPE_CHECKING:
     from wenliu.serving.precisions import Choice
+    from wenliu.serving.runtime import Runtime
 
 #: A precision may lose half a point of accuracy or macro-F1, and one label in a hundred.
 MAX_LOSS, SAME_LABELS = 0.005, 0.99
+#: How far a probability may move with the neighbours of its row, seen on so many rows.
+STEADY, _ALONE_ROWS = 1e-6, 32
 _CALIBRATION_TOKENS = 1_024  # of a batch: NNCF takes a minimum and a maximum of each
 
 
@@ -52,8 +58,8 @@ def offer_precisions(
 ) -> Offer:
     """Makes and measures what ``params`` names and this machine can compute.
 
-    The choice for an engine is the smallest precision that is offered: on every model measured it
-    was the fastest.
+    The choice for an engine is the smallest steady precision that is offered, else fp32: on every
+    model measured the smallest was the fastest.
 
     Args:
         onnx_file: The fp32 model; the others are written beside it.
@@ -77,23 +83,49 @@ def offer_precisions(
             said(f"measuring {choice.precision} by {choice.engine}")
             try:
                 files = _make(choice, onnx_file, token_ids, params.calibration_rows)
-                logits = _logits(choice, files, list(judge.splits.values()))
-            except Exception as error:  # of the quantising libraries: the model is good without
-                if choice.precision == "fp32":
+                runtime = _runtime(choice, files)
+                logits = [runtime.logits(r.flat, r.offsets) for r in judge.splits.values()]
+            except Exception as error:  # of the other libraries: the model is good without
+                if choice == ("onnxruntime", "fp32"):
                     raise
                 why_not = f"failed: {type(error).__name__}: {error}"[:300]
             else:
                 figures, why_not = judge(logits)
                 record |= figures
+                if _finite(logits):
+                    moved = judge.moved_by_neighbours(logits, runtime)
+                    record["moved_by_neighbours"] = moved
         record |= {"offered": why_not is None, "why": why_not or judge.passed}
         offer.measured.append(record)
         if why_not is None:
             offer.files |= {n: f for n, f in files.items() if f != onnx_file}
             engine = offer.engines.setdefault(choice.engine, {"offered": []})
-            # FILES goes from large to small.
-            engine |= {"chosen": choice.precision, "exact_int8": has_exact_int8()}
             engine["offered"].append(choice.precision)
+            engine["exact_int8"] = has_exact_int8()
+            # FILES goes from large to small.
+            if moved <= STEADY or choice.precision == "fp32":
+                engine["chosen"] = choice.precision
+            else:
+                record["why"] += (
+                    f"; only where asked for, since a probability moves by {moved:.1g} with the "
+                    "rows beside it"
+                )
+    _drop_engines_without_choice(offer)
     return offer
+
+
+def _drop_engines_without_choice(offer: Offer) -> None:
+    """An engine whose fp32 is not offered and whose other precisions are not steady."""
+    from wenliu.serving.precisions import FILES
+
+    for record in offer.measured:
+        engine = record["engine"]
+        if record["offered"] and "chosen" not in offer.engines[engine]:
+            why = f"nothing of {engine} could be chosen by itself: its fp32 is not offered"
+            record |= {"offered": False, "why": why}
+            for name in FILES[engine, record["precision"]]:
+                offer.files.pop(name, None)
+    offer.engines = {name: says for name, says in offer.engines.items() if "chosen" in says}
 
 
 @dataclass
@@ -129,19 +161,19 @@ class _Judge:
         if self.reference is None:
             self.reference = logits
         scored, rows = next(iter(self.splits.items()))
+        figures: dict[str, Any] = {
+            "rows": {name: int(rows.gold.size) for name, rows in self.splits.items()},
+            "scored_on": scored,
+        }
+        if not _finite([*logits, *self.reference]):
+            return figures, "a logit of it, or of onnxruntime's fp32, is not a number"
         ours, reference = (self._scores(rows, of[0]) for of in (logits, self.reference))
         same = {
             name: float((own.argmax(1) == its.argmax(1)).mean())
             for name, own, its in zip(self.splits, logits, self.reference, strict=True)
         }
-        figures = {
-            "rows": {name: int(rows.gold.size) for name, rows in self.splits.items()},
-            "scored_on": scored,
-            **ours,
-            "same_labels": {name: round(share, 6) for name, share in same.items()},
-        }
-        if not all(np.isfinite(part).all() for part in logits):
-            return figures, "a logit is not a number"
+        figures |= ours
+        figures["same_labels"] = {name: round(share, 6) for name, share in same.items()}
         for name in ("accuracy", "macro_f1"):
             if ours[name] < reference[name] - MAX_LOSS:
                 lost = 100 * (reference[name] - ours[name])
@@ -151,6 +183,21 @@ class _Judge:
                 return figures, f"only {share:.2%} of fp32's labels on {name}"
         return figures, None
 
+    def moved_by_neighbours(self, logits: list[np.ndarray[Any, Any]], runtime: Runtime) -> float:
+        """The largest difference between a row's probabilities computed alone and in company."""
+        from wenliu.metrics import softmax
+
+        rows, together = next(iter(self.splits.values())), logits[0]
+        some = np.linspace(0, len(together) - 1, min(_ALONE_ROWS, len(together))).astype(int)
+        alone = [
+            runtime.logits(rows.flat[start:end], np.array([0, end - start]))
+            for start, end in zip(rows.offsets[some], rows.offsets[some + 1], strict=True)
+        ]
+        ours, theirs = (
+            softmax(part, self.temperature) for part in (np.concatenate(alone), together[some])
+        )
+        return float(np.abs(ours - theirs).max())
+
     def _scores(self, rows: Rows, logits: np.ndarray[Any, Any]) -> dict[str, float]:
         from wenliu.metrics import calibration_error, softmax
 
@@ -158,6 +205,10 @@ class _Judge:
         error = calibration_error(softmax(logits, self.temperature), rows.gold)
         found = {**{name: scores[name] for name in ("accuracy", "macro_f1")}, "ece": error}
         return {name: round(float(value), 6) for name, value in found.items()}
+
+
+def _finite(logits: list[np.ndarray[Any, Any]]) -> bool:
+    return all(np.isfinite(part).all() for part in logits)
 
 
 def _not_tried(choice: Choice, params: ExportParams) -> str | None:
@@ -204,15 +255,12 @@ def _make(
     return files
 
 
-def _logits(
-    choice: Choice, files: dict[str, Path], splits: list[Rows]
-) -> list[np.ndarray[Any, Any]]:
-    """Logits of the rows of each split."""
+def _runtime(choice: Choice, files: dict[str, Path]) -> Runtime:
+    """The engine of a choice, ready to compute."""
     from wenliu.serving.cpu import available_cores
     from wenliu.serving.precisions import load_engine
     from wenliu.serving.runtime import Runtime
 
     threads = available_cores()
     contents = {name: path.read_bytes() for name, path in files.items()}
-    runtime = Runtime(load_engine(choice, contents, threads), threads=threads)
-    return [runtime.logits(rows.flat, rows.offsets) for rows in splits]
+    return Runtime(load_engine(choice, contents, threads), threads=threads)

@@ -98,21 +98,6 @@ def fit_model(
     return {**files, **_tokenizer_files(tokenizer, max_length)}, result.history, report
 
 
-def plot_training(training_history: list) -> str:
-    """Loss and validation scores over the epochs, as SVG."""
-    from wenliu.reporting.charts import lines
-
-    series = {}
-    for split, column, name in (
-        ("train", "loss", "training loss"),
-        ("validation", "loss", "validation loss"),
-        ("validation", "macro_f1", "validation macro-F1"),
-    ):
-        rows = [row for row in training_history if row["split"] == split]
-        series[name] = ([row["epoch"] for row in rows], [row[column] for row in rows])
-    return lines(series, title="Training", x_label="epoch", y_label="loss, macro-F1")
-
-
 def _select_rows(token_ids: Table, split: str) -> Rows:
     """Rows of one split that the audit did not drop; their token ids stay where they are mapped."""
     import numpy as np

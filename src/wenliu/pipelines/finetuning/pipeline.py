@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from kedro.pipeline import Node, Pipeline
 
-from wenliu.pipelines.finetuning.nodes import fit_model, plot_training
+from wenliu.pipelines.finetuning.nodes import fit_model
+from wenliu.pipelines.finetuning.plots import plot_training
 
 
 def create_pipeline() -> Pipeline:

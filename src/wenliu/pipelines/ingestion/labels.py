@@ -27,11 +27,12 @@ def read_label_names(raw_files: Sequence[Path], name: str) -> tuple[list[str], l
     """Names from the file of names, and the raw files without that file.
 
     Args:
-        raw_files: Files of the problem; the names file may be among them.
+        raw_files: Files of the problem, the names file among them: what counts for skipping is
+            the content of these.
         name: Its name in the folder of the first raw file.
 
     Raises:
-        UserError: It is missing, outside the folder, empty, or repeats a name.
+        UserError: It is missing, outside the folder, no raw file, empty, or repeats a name.
     """
     folder = raw_files[0].parent
     path = folder / name
@@ -48,6 +49,14 @@ def read_label_names(raw_files: Sequence[Path], name: str) -> tuple[list[str], l
             where=where,
             remedy="put it there, one name a line",
         )
+    others = [raw for raw in raw_files if raw.resolve() != path.resolve()]
+    if len(others) == len(raw_files):
+        raise UserError(
+            f"The file of label names {path} is not among the raw files, so nobody would notice "
+            "when it changes.",
+            where=where,
+            remedy="add it to the files of raw_files in the catalog",
+        )
     options = ReadOptions(
         format="tsv", delimiter="\t", quoting="none", header=False, columns=("0",)
     )
@@ -63,7 +72,7 @@ def read_label_names(raw_files: Sequence[Path], name: str) -> tuple[list[str], l
                 where=f"{path}, line {line}",
                 remedy="one name a line, each its own; label 0 is the first",
             )
-    return names, [raw for raw in raw_files if raw.resolve() != path.resolve()]
+    return names, others
 
 
 class LabelReader:
