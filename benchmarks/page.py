@@ -13,7 +13,7 @@ import re
 from typing import Any
 
 from benchmarks.harness import RESULTS, ROOT
-from wenliu.reporting.charts import bars
+from wenliu.reporting.charts import bar_grid
 
 PAGE = ROOT / "docs" / "speed.md"
 READMES = (ROOT / "README.md", ROOT / "README.zh-CN.md")
@@ -90,8 +90,8 @@ def table(result: dict[str, Any]) -> str:
             for row in result["rows"]
         ),
     ]
-    if result["ratios"]:
-        found += ["", f"![Times the peer](images/speed_{result['name']}.svg)"]
+    if _has_plot(result):
+        found += ["", f"![Ratios](images/speed_{result['name']}.svg)"]
     if result["agreement"]:
         found += ["", f"Held against each other: {'; '.join(_agreement(result['agreement']))}."]
     found += ["", *(f"- {note}" for note in result["notes"])] if result["notes"] else []
@@ -107,13 +107,21 @@ def _agreement(counts: dict[str, int]) -> list[str]:
     ]
 
 
+def _has_plot(result: dict[str, Any]) -> bool:
+    """Whether the ratios mean something."""
+    return bool(result["ratios"]) and not result["input"].startswith("TOY")
+
+
 def plot(result: dict[str, Any]) -> str:
-    """How many times the peer we are, as SVG."""
-    return bars(
-        list(result["ratios"]),
-        list(result["ratios"].values()),
-        title=f"{result['name']}: times the peer",
-    )
+    """The ratios, a panel for each input, as SVG."""
+    panels: dict[str, tuple[list[str], list[float]]] = {}
+    for name, ratio in result["ratios"].items():
+        peer, where = name.split("@", 1)
+        labels, values = panels.setdefault(where, ([], []))
+        peer, _, ours = peer.partition(", ours ")
+        labels.append(f"{ours}: {peer}" if ours else peer)  # labels are shortened at their end
+        values.append(ratio)
+    return bar_grid(panels, title=f"{result['name']}: ratios")
 
 
 def rendered(page: str) -> str:
@@ -144,7 +152,7 @@ def main() -> None:
     for path, chinese in zip(READMES, (False, True), strict=True):
         path.write_text(headlines(path.read_text("utf-8"), chinese), "utf-8")
     for name, result in read_results().items():
-        if result["ratios"]:
+        if _has_plot(result):
             (IMAGES / f"speed_{name}.svg").write_text(plot(result), "utf-8")
 
 
