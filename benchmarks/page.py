@@ -52,14 +52,15 @@ HEADLINES = (
         r"Trainer, group_by_length@chnsenticorp",
     ),
     (
-        "inference of BERT-base on a CPU in int8 (on request), against transformers' `pipeline`",
-        "BERT-base 在 CPU 上用 int8 推理（需指定），对比 transformers 的 `pipeline`",
+        "inference of BERT-base on a CPU in int8, by the faster engine, against transformers' "
+        "`pipeline`",
+        "BERT-base 在 CPU 上用 int8 推理（取较快的引擎），对比 transformers 的 `pipeline`",
         "inference_cpu",
         r"transformers pipeline",
     ),
     (
-        "the same in fp32, as it is served by default, against torch eager",
-        "同上，默认的 fp32，对比 torch eager",
+        "the same in fp32, which onnxruntime serves by default, against torch eager",
+        "同上，onnxruntime 默认的 fp32，对比 torch eager",
         "inference_cpu",
         r"torch eager, ours onnxruntime fp32",
     ),
