@@ -168,7 +168,7 @@ def test_onnxruntimes_own_format_is_refused(copy):
         ("calibration.json", b'{"temperature": NaN}'),
         ("text.json", b'{"version": 99}'),
         ("tokenizer.json", b"{}"),
-        ("model.int8.onnx", b"nothing"),
+        ("model.onnx", b"nothing"),
     ],
 )
 def test_files_that_do_not_fit_together_are_refused(copy, name, content):
@@ -176,6 +176,14 @@ def test_files_that_do_not_fit_together_are_refused(copy, name, content):
     rebuild(copy)
     with pytest.raises(UserError):
         Bundle.load(copy)
+
+
+def test_a_smaller_precision_that_is_no_model_is_refused_when_it_is_asked_for(copy):
+    (copy / "model.int8.onnx").write_bytes(b"nothing")
+    rebuild(copy)
+    assert Bundle.load(copy).choice.precision == "fp32"
+    with pytest.raises(UserError):
+        Bundle.load(copy, precision="int8")
 
 
 def test_a_folder_that_is_no_bundle(tmp_path):
