@@ -28,7 +28,7 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 
 install: $(VENV)/.installed  ## Make .venv and install the project in it
 
-run: $(VENV)/.installed  ## Train, evaluate and export on the bundled problem; what has not changed is skipped (ARGS="--env NAME" for another)
+run: $(VENV)/.installed  ## Train, evaluate and export, skipping what has not changed (ARGS="--env NAME" for another problem)
 	@cd $(ROOT) && $(BIN)/kedro run --runner wenliu.runner.FreshRunner $(ARGS)
 
 # Two workers on two cores: one thread each, or they wait for one another.
