@@ -1,107 +1,57 @@
 """The ``wenliu`` command: what there is besides ``kedro run``.
 
-Nothing heavy is imported here: ``wenliu predict --text`` answers within 1.5 seconds.
+A command's module is imported when it is called: ``wenliu predict --text`` answers within 1.5
+seconds.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Literal
+from importlib import import_module
 
 import click
 
-from wenliu.project import find_project
+#: Command -> what it does, in the order of the help. Each is a function of that name in
+#: ``wenliu.commands.<command>``.
+COMMANDS = {
+    "new": "Make a problem from your own labelled file.",
+    "predict": "Label a FILE, or one --text.",
+    "freeze": "Fix which rows judge models from now on.",
+    "labels": "The labels of a problem; add one deliberately.",
+    "inbox": "What lies in the inbox, and what became of it.",
+    "status": "Is the model current? Exit code 0 fresh, 1 failing, 2 stale.",
+    "promote": "Make a registered version the champion.",
+    "rollback": "Go back to the champion before.",
+    "history": "What happened in all nights.",
+    "prune": "Delete versions that nobody needs.",
+    "schedule": "Run every night.",
+    "simulate": "Thirty nights in ten minutes.",
+}
 
 
-@click.group()
+class _Commands(click.Group):
+    """Lists commands without importing them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order of :data:`COMMANDS`."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Imports the one that is called."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"wenliu.commands.{cmd_name}"), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The table above."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.command(cls=_Commands)
 @click.version_option(package_name="wenliu")
 def main() -> None:
     """Chinese text in, an honest BERT out. The main job is `kedro run`."""
-
-
-@main.command()
-@click.argument("name")
-@click.option(
-    "--from", "sources", multiple=True, required=True, type=click.Path(path_type=Path),
-    help="A labelled file; give it again for more files.",
-)  # fmt: skip
-@click.option("--text", help="Column of the text, if the guess is wrong.")
-@click.option("--label", help="Column of the label, if the guess is wrong.")
-@click.option("--sheet", help="Of a workbook: name or position from 0, if the guess is wrong.")
-@click.option("--force", is_flag=True, help="Replace conf/NAME if it is there.")
-def new(
-    name: str,
-    sources: tuple[Path, ...],
-    text: str | None,
-    label: str | None,
-    sheet: str | None,
-    force: bool,
-) -> None:
-    """Make a problem from your own labelled file; then: kedro run --env NAME."""
-    from wenliu.console import LOG_FILE, user_errors
-
-    with user_errors():
-        project = find_project()
-    with user_errors(project / LOG_FILE):
-        from wenliu.new_problem import create
-
-        told = create(
-            name, list(sources), project, text=text, label=label, sheet=sheet, force=force
-        )
-        click.echo(told)
-
-
-@main.command()
-@click.argument("file", required=False, type=click.Path(path_type=Path))
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="File to write; the suffix decides."
-)
-@click.option("--text", help="One text instead of a file.")
-@click.option("--column", help="Column of the text in FILE, if the guess is wrong.")
-@click.option("--sheet", help="Of a workbook: name or position from 0, if the guess is wrong.")
-@click.option("--env", help="Problem; default: the bundled one.")
-@click.option(
-    "--bundle", help="Folder or version of a bundle; default: the champion, else the newest."
-)
-@click.option(
-    "--engine", type=click.Choice(["auto", "onnxruntime", "openvino"]), default="auto",
-    help="What computes; auto: OpenVINO for a file where it is installed.",
-)  # fmt: skip
-@click.option(
-    "--precision", type=click.Choice(["auto", "fp32", "bf16", "int8"]), default="auto",
-    help="auto: what export chose.",
-)  # fmt: skip
-def predict(
-    file: Path | None,
-    output: Path | None,
-    text: str | None,
-    column: str | None,
-    sheet: str | None,
-    env: str | None,
-    bundle: str | None,
-    engine: Literal["auto", "onnxruntime", "openvino"],
-    precision: Literal["auto", "fp32", "bf16", "int8"],
-) -> None:
-    """Label a FILE, or one --text."""
-    from wenliu.console import LOG_FILE, user_errors
-
-    with user_errors():
-        project = find_project()
-    with user_errors(project / LOG_FILE):
-        from wenliu.predict_command import run
-
-        run(
-            file=file,
-            output=output,
-            text=text,
-            column=column,
-            sheet=sheet,
-            env=env,
-            bundle=bundle,
-            project=project,
-            engine=engine,
-            precision=precision,
-        )
 
 
 if __name__ == "__main__":

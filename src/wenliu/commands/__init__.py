@@ -1,0 +1,1 @@
+"""The commands of ``wenliu``, one module each: options here, work elsewhere."""
