@@ -55,7 +55,7 @@ $(VENV)/.installed-benchmark: $(VENV)/.installed-dev
 	$(PIP) install --quiet --constraint $(ROOT)constraints.txt --editable "$(ROOT)[benchmark]"
 	@touch $@
 
-BENCHMARKS := startup segment tokenize preprocess finetune_cpu finetune_gpu inference_cpu scaling
+BENCHMARKS := startup segment tokenize preprocess finetune_cpu finetune_gpu inference_cpu scaling gate
 benchmark: $(addprefix benchmark-,$(BENCHMARKS))  ## Measure against the peers (an hour; WENLIU_BENCH_DATA=folder of real data)
 
 benchmark-%: $(VENV)/.installed-benchmark  ## One comparison: make benchmark-segment
@@ -72,4 +72,4 @@ notebook: $(VENV)/.installed-dev  ## Open the notebooks
 	@cd $(ROOT) && $(BIN)/jupyter notebook notebooks
 
 clean-data:  ## Delete everything that runs have made; written and raw data stay
-	@cd $(ROOT) && rm -rf data/0[2-8]_* data/.aside mlflow.db* .mlflow.lock mlartifacts logs .viz && echo "deleted what runs had made; data/00_written and data/01_raw are untouched"
+	@cd $(ROOT) && rm -rf data/0[2-8]_* data/.aside data/.memo mlflow.db* .mlflow.lock mlartifacts logs .viz && echo "deleted what runs had made; data/00_written and data/01_raw are untouched"

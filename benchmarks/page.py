@@ -1,4 +1,4 @@
-"""Writes the tables and plots of ``docs/speed.md``, and those of the READMEs, from the results.
+"""Writes tables and plots of ``docs/speed.md``, ``docs/gate.md`` and the READMEs, from the results.
 
     python -m benchmarks.page
 
@@ -15,7 +15,7 @@ from typing import Any
 from benchmarks.harness import RESULTS, ROOT
 from wenliu.reporting.charts import bar_grid
 
-PAGE = ROOT / "docs" / "speed.md"
+PAGES = (ROOT / "docs" / "speed.md", ROOT / "docs" / "gate.md")
 READMES = (ROOT / "README.md", ROOT / "README.zh-CN.md")
 #: What the READMEs say, in English and Chinese, of which result, and the ratios it rests on.
 HEADLINES = (
@@ -148,8 +148,9 @@ def headlines(readme: str, chinese: bool) -> str:
 
 
 def main() -> None:
-    """Writes page, plots and headlines."""
-    PAGE.write_text(rendered(PAGE.read_text("utf-8")), "utf-8")
+    """Writes pages, plots and headlines."""
+    for page in PAGES:
+        page.write_text(rendered(page.read_text("utf-8")), "utf-8")
     for path, chinese in zip(READMES, (False, True), strict=True):
         path.write_text(headlines(path.read_text("utf-8"), chinese), "utf-8")
     for name, result in read_results().items():

@@ -53,12 +53,12 @@ def main() -> None:
     """Runs every size and writes the result."""
     sizes = [int(size.replace("_", "")) for size in sys.argv[1:]] or list(SIZES)
     every = os.sched_getaffinity(0)
-    pools, origin = _pools()
+    pools, origin = text_pools()
     result = Comparison("scaling", f"rows of real lengths ({origin}), ingestion to tokenization")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for size in (FIXED, *sizes):
-            _write_rows(folder / str(size), size, pools)
+            write_rows(folder / str(size), size, pools)
         fixed = min((run(folder, FIXED, 1) for _ in range(2)), key=lambda run: run.nodes)
         alone = {size: run(folder, size, 1) for size in sizes}
         together = run(folder, sizes[-1], len(every))
@@ -105,16 +105,31 @@ class Run:
 
 def run(folder: Path, rows: int, cores: int) -> Run:
     """Runs the stages on so many cores, in a project with the rows that lie in ``folder``."""
-    project = _make_project(folder / "project")
+    project = make_project(folder / "project")
     shutil.copytree(folder / str(rows), project / "data/01_raw/scaling", copy_function=os.link)
+    done = run_stages(project, cores)
+    shutil.rmtree(project)
+    print(f"{rows:,} rows, {cores} core(s): {done.seconds:.1f} s, {done.peak / _MIB:,.0f} MiB")
+    return done
+
+
+def run_stages(project: Path, cores: int, **variables: str) -> Run:
+    """Runs the stages in a project, on so many cores and with these environment variables."""
     allowed = sorted(os.sched_getaffinity(0))[:cores]
     command = [sys.executable, "-m", "kedro", "run", "--env", "scaling"]
+    log = project / "logs/wenliu.log"
+    log.unlink(missing_ok=True)
     begun = time.perf_counter()
     with (project / "stderr.txt").open("w") as errors:
         process = subprocess.Popen(
             [*command, "--pipelines", ",".join(STAGES)],
             cwd=project,
-            env={**os.environ, "PYTHONPATH": str(project / "src"), "KEDRO_DISABLE_TELEMETRY": "1"},
+            env={
+                **os.environ,
+                "PYTHONPATH": str(project / "src"),
+                "KEDRO_DISABLE_TELEMETRY": "1",
+                **variables,
+            },
             stdout=subprocess.DEVNULL,
             stderr=errors,
             preexec_fn=lambda: os.sched_setaffinity(0, allowed),
@@ -128,13 +143,12 @@ def run(folder: Path, rows: int, cores: int) -> Run:
     seconds = time.perf_counter() - begun
     if process.returncode:
         raise SystemExit((project / "stderr.txt").read_text("utf-8")[-3000:])
-    stages = _stage_seconds((project / "logs/wenliu.log").read_text("utf-8"))
-    shutil.rmtree(project)
-    print(f"{rows:,} rows, {cores} core(s): {seconds:.1f} s, {peak / _MIB:,.0f} MiB")
+    stages = _stage_seconds(log.read_text("utf-8"))
     return Run(seconds, peak, anonymous, stages)
 
 
-def _make_project(folder: Path) -> Path:
+def make_project(folder: Path) -> Path:
+    """A copy of this project with a problem called ``scaling`` that has no data."""
     for name in ("src", "conf"):
         ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
         shutil.copytree(ROOT / name, folder / name, ignore=ignore)
@@ -145,14 +159,15 @@ def _make_project(folder: Path) -> Path:
     return folder
 
 
-def _pools() -> tuple[list[tuple[str, np.ndarray]], str]:
+def text_pools() -> tuple[list[tuple[str, np.ndarray]], str]:
     """All characters of each set, and the lengths of its rows."""
     found = [texts_of(name) for name in INPUTS]
     pools = [("".join(texts), np.array([len(text) for text in texts])) for texts, _ in found]
     return pools, "; ".join(origin for _, origin in found)
 
 
-def _write_rows(folder: Path, rows: int, pools: list[tuple[str, np.ndarray]]) -> None:
+def write_rows(folder: Path, rows: int, pools: list[tuple[str, np.ndarray]]) -> None:
+    """So many rows in files of 100,000."""
     folder.mkdir(parents=True)
     generator = np.random.default_rng(7)
     seen: set[int] = set()
@@ -160,10 +175,10 @@ def _write_rows(folder: Path, rows: int, pools: list[tuple[str, np.ndarray]]) ->
         with (folder / f"part{number:02d}.csv").open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(["text", "label"])
-            writer.writerows(_rows(min(FILE_ROWS, rows - start), pools, generator, seen))
+            writer.writerows(make_rows(min(FILE_ROWS, rows - start), pools, generator, seen))
 
 
-def _rows(
+def make_rows(
     count: int, pools: list[tuple[str, np.ndarray]], generator: np.random.Generator, seen: set[int]
 ) -> list[tuple[str, str]]:
     """Rows whose label is their set."""

@@ -113,7 +113,7 @@ def our_step(
         "accumulation": 1, "learning_rate": RATE, "layer_decay": 1.0, "weight_decay": 0.01,
         "warmup": 0.0, "max_gradient_norm": 1.0, "class_weights": "none", "label_smoothing": 0.0,
         "token_dropout": 0.0, "precision": "fp32", "metric": "loss", "patience": 1,
-        "cuda_graphs": "auto", "evaluations_per_epoch": 1, "seed": 1,
+        "cuda_graphs": "auto", "evaluations_per_epoch": 1, "seed": 1, "checkpoint_minutes": 10.0,
     }  # fmt: skip
     settings = FitSettings(**{**defaults, **changes})
     torch.nn.Module.to(model, device)

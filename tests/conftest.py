@@ -33,6 +33,7 @@ def kedro(project: Path, *arguments: str, cwd: Path | None = None, **variables: 
         "PYTHONPATH": str(project / "src"),
         "KEDRO_DISABLE_TELEMETRY": "1",
         "OMP_NUM_THREADS": "1",
+        "WENLIU_MEMO": "on",
         **variables,
     }
     if "MLFLOW_TRACKING_URI" not in variables:
@@ -46,6 +47,12 @@ def kedro(project: Path, *arguments: str, cwd: Path | None = None, **variables: 
         encoding="utf-8",
         timeout=600,
     )
+
+
+@pytest.fixture(autouse=True)
+def nothing_remembered(monkeypatch):
+    """In the tests' own process every stage works; the commands that they start remember."""
+    monkeypatch.setenv("WENLIU_MEMO", "off")
 
 
 @pytest.fixture(scope="session", name="kedro")
@@ -78,3 +85,20 @@ def finished_run(tmp_path_factory):
             assert result.returncode == 0, result.stderr[-3000:]
             (folder / "summary.txt").write_text(result.stdout, "utf-8")
     return folder
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory):
+    """A migrated database, made once: migrations take ten seconds."""
+    from wenliu.tracking import open_client
+
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "empty_store"
+    folder.mkdir(exist_ok=True)
+    os.environ.pop("MLFLOW_TRACKING_URI", None)  # MLflow sets it to what was opened last
+    with (folder / "made.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "done").exists():
+            open_client(folder)
+            (folder / "done").touch()
+    return folder / "mlflow.db"

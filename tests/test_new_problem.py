@@ -1,5 +1,6 @@
 """`wenliu new`: a problem in ten lines from somebody's own file."""
 
+import hashlib
 import json
 
 import openpyxl
@@ -9,6 +10,7 @@ import yaml
 from wenliu.datasets import RawFiles
 from wenliu.display import columns_of_text, shorten, width
 from wenliu.errors import UserError
+from wenliu.inbox import stored_name
 from wenliu.new_problem import create
 from wenliu.params import IngestionParams
 from wenliu.pipelines.ingestion.nodes import read_examples
@@ -47,7 +49,7 @@ def run_ingestion(project, name):
     path = entry.pop("path")
     raw_files = RawFiles(str(project / path), **entry).load()
     params = IngestionParams(**conf["parameters/ingestion.yml"]["ingestion"])
-    return read_examples(raw_files, params)
+    return read_examples(raw_files, {}, params)
 
 
 def test_a_workbook(project):
@@ -138,6 +140,25 @@ def test_a_name_that_is_taken(project):
         with pytest.raises(UserError, match="already"):
             create(name, [path], project)
     assert "kedro run" in create("hotel", [path], project, force=True)
+
+
+def test_files_of_its_inbox_join_those_it_was_made_from(project, monkeypatch):
+    create("hotel", [workbook(project / "点评.xlsx")], project)
+    accepted = project / "data" / "01_raw" / "hotel" / "accepted"
+    entry = configuration(project, "hotel")[0]["catalog.yml"]["raw_files"]
+    assert project / entry["accepted"] == accepted
+    accepted.mkdir(parents=True)
+    # In another format than the first file, whose sheet and header were written down.
+    content = "点评内容,评价类别,编号\n" + "".join(f"新的点评{i},好评,x{i}\n" for i in range(20))
+    path = accepted / "name.csv"
+    path.write_bytes(content.encode("gb18030"))
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    path.rename(accepted / stored_name("20260101T020000Z", sha256, "七月.csv"))
+    (project / "pyproject.toml").write_text('package_name = "wenliu"')
+    monkeypatch.chdir(project)
+    examples, _, _, report = run_ingestion(project, "hotel")
+    assert report["rows"] == examples.num_rows == 80
+    assert examples.column("id")[60].as_py() == "x0"
 
 
 def test_names_of_problems_in_other_environments(project):

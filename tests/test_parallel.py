@@ -1,5 +1,6 @@
 """Column functions give the same in this process and in several, errors and Ctrl-C included."""
 
+import json
 import os
 import pickle
 import signal
@@ -14,7 +15,7 @@ import pyarrow as pa
 import pytest
 
 from wenliu.errors import UserError
-from wenliu.parallel import ColumnFunction, map_batches, merge_counts, watch, with_counts
+from wenliu.parallel import ColumnFunction, map_batches, with_counts
 
 
 @dataclass(frozen=True)
@@ -50,12 +51,14 @@ def values(batches):
     return [n for batch in batches for n in batch["n"].to_pylist()]
 
 
+def counts_of(batches):
+    return [json.loads(batch.schema.metadata[b"wenliu.counts"]) for batch in batches]
+
+
 def test_several_processes_give_the_same_in_the_same_order():
-    counted = []
-    batches = map_batches(Repeat(2), iter(numbers(40)), processes=2)
-    assert values(watch(merge_counts(batches, counted.append), "Counting", 40)) == [
-        2 * n for n in range(40)
-    ]
+    batches = list(map_batches(Repeat(2), iter(numbers(40)), processes=2))
+    assert values(batches) == [2 * n for n in range(40)]
+    counted = counts_of(batches)
     assert sum(counts["rows"] for counts in counted) == 40
     assert os.getpid() not in {counts["process"] for counts in counted}
     assert values(map_batches(Repeat(2), numbers(40), 1)) == [2 * n for n in range(40)]
@@ -65,10 +68,9 @@ def test_several_processes_give_the_same_in_the_same_order():
 def test_the_first_rows_stay_in_this_process(monkeypatch, cores, pays_above, here):
     monkeypatch.setattr("wenliu.parallel._cores", lambda: cores)
     monkeypatch.setattr(Repeat, "pays_above", pays_above)
-    counted = []
-    batches = merge_counts(map_batches(Repeat(2), numbers(40)), counted.append)
+    batches = list(map_batches(Repeat(2), numbers(40)))
     assert values(batches) == [2 * n for n in range(40)]
-    places = [counts["process"] == os.getpid() for counts in counted]
+    places = [counts["process"] == os.getpid() for counts in counts_of(batches)]
     assert places == [True] * here + [False] * (14 - here)
 
 
@@ -112,10 +114,10 @@ def test_only_settings_travel_and_a_slice_is_no_more_than_its_rows():
     function = Repeat(3)
     assert function.built["factor"] == 3
     assert pickle.loads(pickle.dumps(function)) == function
-    from wenliu.parallel import _to_bytes
+    from wenliu.worker_pool import to_bytes
 
     whole = pa.record_batch({"n": list(range(100_000))})
-    assert len(_to_bytes(whole.slice(5, 10))) < 2_000
+    assert len(to_bytes(whole.slice(5, 10))) < 2_000
 
 
 PROGRAM = """

@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wenliu import parts as module
-from wenliu.parts import Parts, gather, sweep_forgotten
+from wenliu import gathering, put_aside
+from wenliu.gathering import gather
+from wenliu.parts import Parts
+from wenliu.put_aside import sweep_forgotten
 
 SCHEMA = pa.schema(
     [
@@ -37,14 +39,14 @@ def batch(rows: range, characters: int = 3) -> pa.RecordBatch:
 @pytest.fixture(autouse=True)
 def aside(tmp_path, monkeypatch):
     folder = tmp_path / "aside"
-    monkeypatch.setattr(module, "_beside_the_versions", lambda: folder)
+    monkeypatch.setattr(put_aside, "beside_the_versions", lambda: folder)
     return folder
 
 
 @pytest.fixture
 def small_parts(monkeypatch):
-    monkeypatch.setattr(module, "PART_ROWS", 10)
-    monkeypatch.setattr(module, "PART_BYTES", 400)
+    monkeypatch.setattr(gathering, "PART_ROWS", 10)
+    monkeypatch.setattr(gathering, "PART_BYTES", 400)
 
 
 @pytest.mark.parametrize("format", ["parquet", "arrow"])
@@ -56,7 +58,7 @@ def test_what_was_gathered_comes_back_in_order(tmp_path, small_parts, format):
     folder = tmp_path / "table"
     folder.mkdir()
     parts.write(folder, format)
-    stored = Parts.open(folder, format)
+    stored = Parts.open(folder)
     for each in (parts, stored):
         assert each.num_rows == 57
         assert each.schema == SCHEMA
@@ -78,9 +80,9 @@ def test_no_row_is_lost_at_any_seam(sizes, characters):
     starts = [sum(sizes[:i]) for i in range(len(sizes) + 1)]
     batches = [batch(range(a, b), characters) for a, b in itertools.pairwise(starts)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "PART_ROWS", 10)
-        patch.setattr(module, "PART_BYTES", 900)
-        joined = list(module._join(batches, SCHEMA))
+        patch.setattr(gathering, "PART_ROWS", 10)
+        patch.setattr(gathering, "PART_BYTES", 900)
+        joined = list(gathering.join(batches, SCHEMA))
     assert [row for b in joined for row in b["id"].to_pylist()] == list(range(starts[-1]))
     assert all(b.num_rows <= 10 for b in joined)
     assert all(b.nbytes <= 900 or b.num_rows == 1 for b in joined)
@@ -94,19 +96,19 @@ def test_stored_parts_are_linked_and_the_folder_aside_vanishes(tmp_path, small_p
     one.mkdir(), other.mkdir()
     parts.write(one, "parquet")
     parts.write(other, "arrow")
-    assert (one / "part-00000.parquet").stat().st_nlink == 2
-    assert Parts.open(other, "arrow").table().equals(parts.table())
+    assert (one / "part-00000.0.parquet").stat().st_nlink == 2
+    assert Parts.open(other).table().equals(parts.table())
     del parts
     gc.collect()
     assert not list(aside.iterdir())
-    assert Parts.open(one, "parquet").num_rows == 25
+    assert Parts.open(one).num_rows == 25
 
 
 def test_where_no_link_can_be_made_parts_are_copied(tmp_path, small_parts, monkeypatch):
     parts = gather([batch(range(25))], SCHEMA)
     monkeypatch.setattr(os, "link", lambda *_: (_ for _ in ()).throw(OSError(18, "cross-device")))
     parts.write(tmp_path, "parquet")
-    assert Parts.open(tmp_path, "parquet").table().equals(parts.table())
+    assert Parts.open(tmp_path).table().equals(parts.table())
 
 
 def test_small_tables_stay_in_memory(aside):
@@ -141,8 +143,8 @@ def test_an_empty_table_keeps_its_schema(tmp_path, format):
     parts = gather([], SCHEMA, format)
     assert (parts.num_rows, parts.table().schema) == (0, SCHEMA)
     parts.write(tmp_path, format)
-    assert Parts.open(tmp_path, format).table().schema == SCHEMA
-    assert not list(Parts.open(tmp_path, format).batches())
+    assert Parts.open(tmp_path).table().schema == SCHEMA
+    assert not list(Parts.open(tmp_path).batches())
 
 
 def test_a_batch_of_another_schema_is_refused():
@@ -166,9 +168,10 @@ MEMORY = """
 import sys
 from pathlib import Path
 import pyarrow as pa
-from wenliu import parts as module
-from wenliu.parts import Parts, gather
-module._beside_the_versions = lambda: Path(sys.argv[1]) / "aside"
+from wenliu import put_aside
+from wenliu.gathering import gather
+from wenliu.parts import Parts
+put_aside.beside_the_versions = lambda: Path(sys.argv[1]) / "aside"
 schema = pa.schema([("text", pa.string())])
 def batches(parts):
     for part in range(parts):
@@ -177,7 +180,7 @@ def batches(parts):
 folder = Path(sys.argv[1]) / "table"
 folder.mkdir()
 gather(batches(int(sys.argv[2])), schema).write(folder, "parquet")
-rows = sum(batch.num_rows for batch in Parts.open(folder, "parquet").batches())
+rows = sum(batch.num_rows for batch in Parts.open(folder).batches())
 assert rows == 20_000 * int(sys.argv[2])
 print(next(int(line.split()[1]) for line in open("/proc/self/status") if "VmHWM" in line) // 1024)
 """

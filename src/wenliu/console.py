@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import logging.config
+import os
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -91,6 +92,32 @@ def user_errors(log_file: Path | None = None) -> Iterator[None]:
         if logged:
             print(f"  traceback: {log_file}", file=sys.stderr)
         raise SystemExit(1) from None
+
+
+@contextmanager
+def only_lines_on_stdout() -> Iterator[Callable[[str], None]]:
+    """Sends standard output to standard error, and gives a function that writes to the real one.
+
+    By file descriptor: processes that are started meanwhile inherit it.
+    """
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield lambda line: _write_line(kept, line)
+    finally:
+        sys.stdout.flush()
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+def _write_line(descriptor: int, line: str) -> None:
+    """A reader that has gone away must not fail the run."""
+    try:
+        with os.fdopen(os.dup(descriptor), "w", encoding="utf-8") as file:
+            print(line, file=file)
+    except OSError as error:
+        logging.getLogger("wenliu").warning("A line of output could not be written: %s", error)
 
 
 def _log(path: Path, error: Exception) -> bool:

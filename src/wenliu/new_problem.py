@@ -13,6 +13,7 @@ from typing import Any
 from wenliu.display import shorten
 from wenliu.environments import BASE, GLOBALS, NOT_PROBLEMS, problem_name
 from wenliu.errors import UserError
+from wenliu.inbox import Folders
 from wenliu.pipelines.ingestion.labels import LabelReader, read_label_names
 from wenliu.pipelines.ingestion.splits import splits_of_files
 from wenliu.problem_files import look_at, sheet_of_all
@@ -76,7 +77,7 @@ def create(
     parameters = _parameters(problem)
     written = {
         "globals.yml": f"problem: {name}\n",
-        "catalog.yml": _catalog(files, project),
+        "catalog.yml": _catalog(files, project, name),
         "parameters/ingestion.yml": parameters,
     }
     for path, content in written.items():
@@ -174,7 +175,7 @@ def _check_labels(problem: Problem) -> None:
         )
 
 
-def _catalog(files: Sequence[Path], project: Path) -> str:
+def _catalog(files: Sequence[Path], project: Path, name: str) -> str:
     root = project.resolve()
     parent = Path(os.path.commonpath([path.parent for path in files]))
     # A project that is moved keeps its own files; others are found where they were.
@@ -185,6 +186,8 @@ def _catalog(files: Sequence[Path], project: Path) -> str:
     else:
         entry["path"] = shown.as_posix()
         entry["files"] = [glob.escape(path.relative_to(parent).as_posix()) for path in files]
+    # Files that are dropped into data/01_raw/NAME/inbox join these.
+    entry["accepted"] = Folders.of(Path(), name).accepted.as_posix()
     entry["metadata"] = {"kedro-viz": {"layer": "raw"}}
     return _yaml({"raw_files": entry})
 

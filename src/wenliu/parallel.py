@@ -5,28 +5,32 @@ settings and builds what it needs (a dictionary, a tokenizer) at its first batch
 the same function runs here, in spawned processes, or on an engine that maps Arrow batches.
 
 What a function counts on the way travels as JSON in the metadata of the batch's schema: whoever
-runs it merges that, and no second channel is needed.
+runs it merges that, and no second channel is needed. What it makes of a part, counts included, is
+remembered: :func:`map_parts` runs it over the parts that it has not seen.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import signal
-import threading
 from abc import ABC, abstractmethod
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import fields
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from itertools import islice
+from math import ceil
 from typing import TYPE_CHECKING, Any, Literal
 
-from wenliu.errors import UserError
+from wenliu import memo
+from wenliu.column_files import Format
+from wenliu.gathering import collect
+from wenliu.part import Part
+from wenliu.parts import Parts
 from wenliu.progress import progress_bar
+from wenliu.worker_pool import in_pool
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
-
     import pyarrow as pa
+    from tqdm import tqdm
 
 #: Rows of one batch: some megabytes, so that a dozen of them on their way do not matter.
 BATCH_ROWS = 8_192
@@ -56,6 +60,26 @@ class ColumnFunction(ABC):
         return {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
 
 
+class PartFunction(ABC):
+    """Base of functions that make one thing of a whole part, such as counts; frozen dataclasses.
+
+    They run in this process: parts that wait for others would fill the memory.
+    """
+
+    @abstractmethod
+    def __call__(self, batches: Iterator[pa.RecordBatch]) -> pa.RecordBatch:
+        """Of all batches of a part one, of any rows."""
+
+
+@dataclass(frozen=True)
+class Unchanged(ColumnFunction):
+    """Columns as they are: to have them in a file of another format."""
+
+    def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """The batch."""
+        return batch
+
+
 def map_batches(
     function: ColumnFunction,
     batches: Iterable[pa.RecordBatch],
@@ -83,7 +107,62 @@ def map_batches(
             return
         alone -= batch.nbytes
         yield function(batch)
-    yield from _in_pool(function, batches, count)
+    yield from in_pool(function, batches, count)
+
+
+def map_parts(
+    function: ColumnFunction | PartFunction,
+    parts: Parts,
+    reads: Sequence[str],
+    schema: pa.Schema | None = None,
+    *,
+    format: Format = "parquet",
+    merge: Callable[[dict[str, Any]], None] | None = None,
+    also: Sequence[object] | None = None,
+    description: str = "",
+    processes: int | Literal["auto"] = "auto",
+) -> Parts:
+    """What ``function`` makes of every part, which is looked up where it was made before.
+
+    Args:
+        function: What it makes of a part must depend on its fields, its code and the columns that
+            it reads alone; on a field with the metadata ``{"memo": False}`` through ``also``.
+        parts: Any; of each one is made.
+        reads: The columns that the function is given.
+        schema: Of what it returns; None: nothing but counts.
+        format: That of the dataset which will save the table; ``arrow`` too for what is only read
+            again in the same stage.
+        merge: Gets what was counted in each batch that the function returned, in order.
+        also: For each part what else the result depends on.
+        description: For the progress bar.
+        processes: As for :func:`map_batches`.
+
+    Raises:
+        UserError: As :func:`map_batches`.
+    """
+    import pyarrow as pa
+
+    made_with = memo.identity(function)
+    taken = parts.select(reads)
+    keys = [
+        memo.key_of(format, digests, other)
+        for digests, other in zip(taken.digests(), also or [None] * len(taken.parts), strict=True)
+    ]
+    known = [memo.recall(made_with, key) for key in keys]
+    new = [table for table, kept in zip(taken.each(), known, strict=True) if kept is None]
+
+    def made() -> Iterator[Part]:
+        with progress_bar(parts.num_rows, description) as bar:
+            bar.update(parts.num_rows - sum(table.num_rows for table in new))
+            work = _work(function, new, schema, processes, bar)
+            for key, kept in zip(keys, known, strict=True):
+                kept = kept or memo.keep(made_with, key, *next(work), format)
+                if merge:
+                    for counts in kept.counts:
+                        merge(counts)
+                yield from kept.parts.parts
+
+    return collect(made(), schema or pa.schema([]), format)
 
 
 def with_counts(batch: pa.RecordBatch, counts: dict[str, Any]) -> pa.RecordBatch:
@@ -92,103 +171,40 @@ def with_counts(batch: pa.RecordBatch, counts: dict[str, Any]) -> pa.RecordBatch
     return batch.replace_schema_metadata({_COUNTS: text.encode()})
 
 
-def merge_counts(
-    batches: Iterable[pa.RecordBatch], merge: Callable[[dict[str, Any]], None]
-) -> Iterator[pa.RecordBatch]:
-    """Passes the batches on and hands what was counted in each, in order, to ``merge``."""
-    for batch in batches:
-        merge(json.loads(batch.schema.metadata[_COUNTS]))
-        yield batch.replace_schema_metadata(None)
+def _work(
+    function: ColumnFunction | PartFunction,
+    tables: Sequence[Parts],
+    schema: pa.Schema | None,
+    processes: int | Literal["auto"],
+    bar: tqdm,
+) -> Iterator[tuple[Parts, list[dict[str, Any]]]]:
+    """For each table, which is one part, what the function makes of it and what it counted."""
+    import pyarrow as pa
 
+    def batches(tables: Iterable[Parts]) -> Iterator[pa.RecordBatch]:
+        for table in tables:
+            for batch in table.batches(max_rows=BATCH_ROWS):
+                yield batch
+                bar.update(batch.num_rows)
 
-def watch(
-    batches: Iterable[pa.RecordBatch], description: str, rows: int
-) -> Iterator[pa.RecordBatch]:
-    """Passes the batches on while a bar counts their rows."""
-    with progress_bar(rows, description) as bar:
-        for batch in batches:
-            yield batch
-            bar.update(batch.num_rows)
+    results = (
+        (function(batches([table])) for table in tables)
+        if isinstance(function, PartFunction)
+        else map_batches(function, batches(tables), processes)
+    )
+    for table in tables:
+        whole = isinstance(function, PartFunction)
+        found = list(islice(results, 1 if whole else ceil(table.num_rows / BATCH_ROWS)))
+        metadata = [batch.schema.metadata or {} for batch in found]
+        counts = [json.loads(each[_COUNTS]) for each in metadata if _COUNTS in each]
+        if schema is None:
+            yield Parts(pa.schema([]), []), counts
+            continue
+        empty = pa.RecordBatch.from_pylist([], schema=schema)
+        plain = [pa.RecordBatch.from_arrays(batch.columns, schema=schema) for batch in found]
+        yield Parts(schema, [Part.of(pa.concat_batches([empty, *plain]))]), counts
 
 
 def _cores() -> int:
     affinity = getattr(os, "sched_getaffinity", None)
     return min(len(affinity(0)) if affinity else os.cpu_count() or 1, _MOST_PROCESSES)
-
-
-def _in_pool(
-    function: ColumnFunction, batches: Iterator[pa.RecordBatch], processes: int
-) -> Iterator[pa.RecordBatch]:
-    """Spawned processes: forking one that runs threads (Arrow, rayon, MLflow) can deadlock."""
-    import multiprocessing
-    from concurrent.futures import ProcessPoolExecutor
-    from concurrent.futures.process import BrokenProcessPool
-
-    pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _start, (function,))
-    running: deque[Future[bytes]] = deque()
-    try:
-        for batch in batches:
-            running.append(pool.submit(_run, _to_bytes(batch)))
-            if len(running) >= 2 * processes:
-                yield _from_bytes(running.popleft().result())
-        while running:
-            yield _from_bytes(running.popleft().result())
-    except BrokenProcessPool as error:
-        # Set where a result cannot be read; one that cannot start prints its error itself.
-        cause = str(error.__cause__ or "").strip(" \n'").rpartition("\n")[2]
-        raise UserError(
-            "A worker process was killed, most often by a machine out of memory, or could not "
-            "start" + (f": {cause}" if cause else "."),
-            where=type(function).__name__,
-            remedy="close other programs and run again, unless an error above says why",
-        ) from error
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-
-
-#: In a worker process: the function it was started with.
-_function: ColumnFunction
-
-
-def _start(function: ColumnFunction) -> None:
-    """Prepares a worker: one thread, deaf to Ctrl-C (the parent ends it), dead with its parent."""
-    global _function
-    import pyarrow as pa
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for name in ("OMP_NUM_THREADS", "RAYON_NUM_THREADS"):
-        os.environ[name] = "1"
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    pa.set_cpu_count(1)
-    threading.Thread(target=_die_with_parent, daemon=True).start()
-    _function = function
-
-
-def _die_with_parent() -> None:
-    from multiprocessing import parent_process
-
-    if parent := parent_process():
-        parent.join()
-        os._exit(1)
-
-
-def _run(content: bytes) -> bytes:
-    return _to_bytes(_function(_from_bytes(content)))
-
-
-def _to_bytes(batch: pa.RecordBatch) -> bytes:
-    """As an Arrow IPC stream: unlike a pickled slice, it holds the rows of the slice only."""
-    import pyarrow as pa
-
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, batch.schema) as writer:
-        writer.write_batch(batch)
-    content: bytes = sink.getvalue().to_pybytes()
-    return content
-
-
-def _from_bytes(content: bytes) -> pa.RecordBatch:
-    import pyarrow as pa
-
-    with pa.ipc.open_stream(content) as reader:
-        return reader.read_next_batch()

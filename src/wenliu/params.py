@@ -80,6 +80,18 @@ class ColumnsParams(Params):
     group: str | int | None = None
 
 
+class GuardParams(Params):
+    """What is said of the rows of the newest intake, compared with all older ones."""
+
+    min_rows: int = Field(200, ge=1, description="Fewer new rows are not compared.")
+    warn_label_shift: Share = Field(
+        0.2, description="Share of rows that would need another label to have the old shares."
+    )
+    fail_label_shift: float = Field(0.7, gt=0, le=1)
+    warn_length_ratio: float = Field(2.0, gt=1, description="Of the median characters of a text.")
+    fail_length_ratio: float = Field(10.0, gt=1)
+
+
 class IngestionParams(Params):
     """``ingestion.yml``. ``None`` and ``auto`` are found by looking at the file."""
 
@@ -100,6 +112,10 @@ class IngestionParams(Params):
     max_file_bytes: int = Field(4 * 2**30, ge=1, description="After decompression.")
     max_expansion: float = Field(100.0, gt=1, description="Decompressed over compressed size.")
     max_row_chars: int = Field(1_000_000, ge=1)
+    inbox_settle: float = Field(
+        2.0, ge=0, description="Seconds for which a file in the inbox must not change."
+    )
+    guard: GuardParams = GuardParams()
 
 
 class CleaningParams(Params):
@@ -133,6 +149,9 @@ class SplittingParams(Params):
     )
     max_share_difference: float = Field(
         0.1, ge=0, le=1, description="Warned about above this difference of a label's shares."
+    )
+    max_frozen_gone: float = Field(
+        0.05, ge=0, le=1, description="Share of the frozen texts that may be gone from the data."
     )
 
 
@@ -205,6 +224,9 @@ class FinetuningParams(Params):
     metric: Literal["macro_f1", "accuracy", "loss"] = "macro_f1"
     patience: int = Field(10, ge=1, description="Evaluations without improvement before stopping.")
     evaluations_per_epoch: int = Field(1, ge=1)
+    checkpoint_minutes: float = Field(
+        10.0, ge=0, description="Between training checkpoints; 0: one after every step."
+    )
 
 
 class EvaluationParams(Params):
@@ -237,6 +259,56 @@ class ExportParams(Params):
     register_model: bool = True
 
 
+class Limits(Params):
+    """From which value on a measure warns, and fails; ``None``: never."""
+
+    warn: float | None = None
+    fail: float | None = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.warn is not None and self.fail is not None and self.fail < self.warn:
+            raise ValueError(f"fail {self.fail} is below warn {self.warn}")
+        return self
+
+
+class DriftParams(Params):
+    """``drift.yml``."""
+
+    rows: int = Field(5000, ge=2, description="Sampled at most from each side.")
+    classifier_rows: int = Field(1000, ge=2, description="Of them for the domain classifier.")
+    permutations: int = Field(499, ge=19)
+    significance: float = Field(0.005, gt=0, lt=1, description="Largest p that counts.")
+    min_rows: int = Field(20, ge=2, description="Fewer on a side: the measure says nothing.")
+    label_shares: Limits = Limits(warn=0.1, fail=0.4)
+    predicted_shares: Limits = Limits(warn=0.1, fail=0.4)
+    lost_labels: Limits = Limits(warn=1)
+    confidence: Limits = Limits(warn=0.05, fail=0.2)
+    length: Limits = Limits(warn=0.15, fail=0.6)
+    unknown: Limits = Limits(warn=0.01, fail=0.05)
+    bigrams: Limits = Limits(warn=0.05, fail=0.4)
+    domain: Limits = Limits(warn=0.75, fail=0.98)
+
+
+class PromotionParams(Params):
+    """``promotion.yml``: what a challenger must show before it becomes the champion."""
+
+    strategy: Literal["non_inferior", "superior"] = "non_inferior"
+    confidence: float = Field(0.95, gt=0.5, lt=1, description="One-sided, of every decision.")
+    bootstrap: int = Field(2000, ge=200)
+    min_gate_rows: int = Field(50, ge=2, description="Fewer rows decide nothing.")
+    min_macro_f1: float = Field(0.0, ge=0, lt=1, description="Asked of every challenger.")
+    best_tolerance: float = Field(
+        0.01, ge=0, le=1, description="Macro-F1 below the best ever promoted, at most."
+    )
+    max_quarantined: float = Field(0.05, ge=0, le=1, description="Share of rows read.")
+    slice_rows: int = Field(50, ge=2, description="Smaller slices are shown, not tested.")
+    slice_tolerance: float = Field(
+        0.02, ge=0, le=1, description="A slice may lose so much accuracy, significant or not."
+    )
+    flips: int = Field(20, ge=0, description="Examples shown of each kind.")
+
+
 class InferenceParams(Params):
     """``inference.yml``: given on the command line more often than in the file."""
 
@@ -264,5 +336,7 @@ MODELS: dict[str, type[Params]] = {
     "finetuning": FinetuningParams,
     "evaluation": EvaluationParams,
     "export": ExportParams,
+    "drift": DriftParams,
+    "promotion": PromotionParams,
     "inference": InferenceParams,
 }

@@ -1,88 +1,195 @@
 """Tables as parts: whoever reads one holds one part in memory, however many rows there are.
 
-A part is one record batch of at most 100,000 rows and 64 MiB, in memory or in a file. Files have
-the format of the final table (zstd Parquet, or uncompressed Arrow IPC to be memory-mapped), so a
-part that a node had to put aside while it ran is linked into the new version, not encoded again.
+A part is at most 100,000 rows and 64 MiB that stay together from ingestion to the token ids: no
+part spans two raw files, and a stage makes a part of a part. New rows are new parts; the others
+remain what they were, by the digests of their columns.
 
-Tables are Parquet because everything can read it: a million rows of 83 characters take 2.2 s to
-write and 0.9 s to read on one core, little of what the stages take (IPC: 0.2 s, twice the size).
+The columns of a part may lie in several files. A stage that adds narrow columns to wide ones
+writes the narrow ones and links the files with the wide ones; a file that a node had to put aside
+while it ran, or that is remembered from another night, is linked as well.
 """
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
-import time
-import weakref
+import base64
+import json
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from wenliu.column_files import Columns, Format, HeldColumns, StoredColumns
 from wenliu.errors import UserError
-from wenliu.project import find_project
+from wenliu.part import Part
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-Format = Literal["parquet", "arrow"]
-
-#: Rows of one part at most: small enough for flat memory, large enough for few files.
-PART_ROWS = 100_000
-#: Bytes of one part at most, unless a single row is larger: 100,000 long articles are 600 MB.
-PART_BYTES = 64 * 2**20
-#: Columns of few different values. For texts, which hardly repeat, Parquet's dictionaries cost a
-#: fifth of the writing and save nothing.
-_REPEATING = frozenset({"label", "split", "group", "source", "leak", "dropped", "reason", "column"})
-#: A folder of parts put aside that nobody touched for a day was left by a process that was killed.
-_FORGOTTEN_SECONDS = 24 * 3600
+#: Beside the files of a table: its schema, and which columns of each file are its own.
+LIST = "parts.json"
 
 
 class Parts:
     """A table as a sequence of parts, in order.
 
     Args:
-        schema: Of every part.
-        pieces: Record batches, and parts in files.
+        schema: Of every part; metadata are dropped.
+        parts: Each with the columns of the schema.
     """
 
-    def __init__(self, schema: pa.Schema, pieces: Sequence[pa.RecordBatch | StoredPart]) -> None:
-        self.schema = schema
-        self.num_rows = sum(piece.num_rows for piece in pieces)
-        self._pieces = list(pieces)
+    def __init__(self, schema: pa.Schema, parts: Sequence[Part]) -> None:
+        self.schema = schema.remove_metadata()
+        self.parts = list(parts)
+        self.num_rows = sum(part.num_rows for part in parts)
 
     @classmethod
     def of(cls, data: pa.Table | Parts) -> Parts:
         """A table's chunks as parts; parts as they are."""
+        from wenliu.gathering import cut
+
         if isinstance(data, Parts):
             return data
-        return cls(data.schema, [part for batch in data.to_batches() for part in _cut(batch)])
+        batches = (batch for batch in data.to_batches() if batch.num_rows)
+        return cls(data.schema, [Part.of(part) for batch in batches for part in cut(batch)])
 
     @classmethod
-    def open(cls, folder: Path, format: Format) -> Parts:
-        """The parts that :meth:`write` left in ``folder``; nothing is read but their schema."""
-        stored = [StoredPart(path) for path in sorted(folder.glob(f"part-*.{format}"))]
-        return cls(stored[0].schema, stored)
+    def joined(cls, tables: Iterable[Parts], schema: pa.Schema) -> Parts:
+        """The parts of several tables, one table after the other."""
+        return cls(schema, [part for table in tables for part in table.parts])
 
-    def write(self, folder: Path, format: Format) -> None:
-        """Writes a file for each part into the empty ``folder``; a stored part is linked.
+    @classmethod
+    def open(cls, folder: Path, owner: object = None) -> Parts:
+        """The parts that :meth:`write` left in ``folder``; of its files none is read.
 
-        An empty table becomes one empty part: the schema is kept.
+        Args:
+            folder: That of one table.
+            owner: Kept as long as one of the parts.
+
+        Raises:
+            UserError: It is a folder of an earlier version of this program.
         """
         import pyarrow as pa
 
-        for number, piece in enumerate(
-            self._pieces or [pa.RecordBatch.from_pylist([], schema=self.schema)]
-        ):
-            path = folder / f"part-{number:05d}.{format}"
-            if not isinstance(piece, StoredPart):
-                _write(piece, path)
-            elif piece.path.suffix == path.suffix:
-                _link(piece.path, path)
-            else:
-                _write(pa.concat_batches(list(piece.batches())), path)
+        path = folder / LIST
+        if not path.is_file():
+            raise UserError(
+                "A stored table has no list of its parts: an earlier version of Wenliu made it.",
+                where=str(folder),
+                remedy="run the stage that makes it again, or everything: kedro run",
+            )
+        content = json.loads(path.read_text("utf-8"))
+        checked = path.stat().st_mtime_ns
+        parts = []
+        for part in content["parts"]:
+            columns: dict[str, Columns] = {}
+            for name, file in part["files"].items():
+                stored = StoredColumns(
+                    folder / name, file["columns"], file["sha256"], file["bytes"], checked, owner
+                )
+                columns |= dict.fromkeys(file["columns"], stored)
+            parts.append(Part(part["rows"], columns))
+        return cls(pa.ipc.read_schema(pa.py_buffer(base64.b64decode(content["schema"]))), parts)
+
+    def write(self, folder: Path, format: Format) -> Parts:
+        """Fills the empty ``folder``; what is in files of that format is linked.
+
+        Returns:
+            The same table, out of these files.
+
+        Raises:
+            UserError: A file to be linked was changed since it was written.
+        """
+        parts = []
+        for number, part in enumerate(self.parts):
+            columns: dict[str, Columns] = {}
+            for place, (holder, names) in enumerate(part.files()):
+                path = folder / f"part-{number:05d}.{place}.{format}"
+                columns |= dict.fromkeys(names, self._store(part, holder, names, path))
+            parts.append(Part(part.num_rows, columns))
+        content = {
+            "schema": base64.b64encode(self.schema.serialize()).decode(),
+            "parts": [part.described() for part in parts],
+        }
+        (folder / LIST).write_text(json.dumps(content, indent=1, ensure_ascii=False), "utf-8")
+        return Parts(self.schema, parts)
+
+    def _store(self, part: Part, holder: Columns, names: list[str], path: Path) -> StoredColumns:
+        import pyarrow as pa
+
+        if isinstance(holder, StoredColumns) and holder.path.suffix == path.suffix:
+            return holder.link(path)
+        if isinstance(holder, StoredColumns):
+            schema = pa.schema([self.schema.field(name) for name in names])
+            holder = HeldColumns(next(part.batches(schema, None), _no_rows(schema)))
+        return holder.write(path, names)
+
+    def select(self, columns: Sequence[str]) -> Parts:
+        """Some columns, in this order."""
+        names = list(columns)
+        schema = _some(self.schema, names)
+        return Parts(
+            schema,
+            [Part(part.num_rows, {n: part.columns[n] for n in names}) for part in self.parts],
+        )
+
+    def without(self, columns: Iterable[str]) -> Parts:
+        """All columns but some, which need not be there."""
+        left_out = set(columns)
+        return self.select([name for name in self.schema.names if name not in left_out])
+
+    def beside(self, others: Parts) -> Parts:
+        """The same rows with the columns of ``others`` too, which has the same parts.
+
+        Raises:
+            ValueError: Their parts differ in rows, or a column is in both.
+        """
+        import pyarrow as pa
+
+        twice = set(self.schema.names) & set(others.schema.names)
+        if self.part_rows != others.part_rows or twice:
+            raise ValueError(f"Parts of {self.part_rows} and {others.part_rows} rows; {twice}.")
+        return Parts(
+            pa.schema([*self.schema, *others.schema]),
+            [
+                Part(one.num_rows, {**one.columns, **other.columns})
+                for one, other in zip(self.parts, others.parts, strict=True)
+            ],
+        )
+
+    def cut_alike(self, table: pa.Table) -> Parts:
+        """A narrow table of as many rows, in memory, with the borders of these parts."""
+        parts, start = [], 0
+        for rows in self.part_rows:
+            (batch,) = table.slice(start, rows).combine_chunks().to_batches() or [
+                _no_rows(table.schema)
+            ]
+            parts.append(Part.of(batch))
+            start += rows
+        return Parts(table.schema, parts)
+
+    def each(self) -> Iterator[Parts]:
+        """Every part as a table of its own."""
+        for part in self.parts:
+            yield Parts(self.schema, [part])
+
+    @property
+    def part_rows(self) -> list[int]:
+        """Rows of each part."""
+        return [part.num_rows for part in self.parts]
+
+    def digests(self, columns: Sequence[str] | None = None) -> list[list[str]]:
+        """For each part the digests of its columns, or of some; files know them."""
+        names = self.schema.names if columns is None else columns
+        return [[part.columns[name].digest(name) for name in names] for part in self.parts]
+
+    @property
+    def is_undamaged(self) -> bool:
+        """Whether all files are what they were; only those written to since are read."""
+        return all(
+            not isinstance(holder, StoredColumns) or holder.is_undamaged
+            for part in self.parts
+            for holder, _ in part.files()
+        )
 
     def batches(
         self, columns: Sequence[str] | None = None, max_rows: int | None = None
@@ -93,14 +200,9 @@ class Parts:
             columns: Only these are read, in this order; None: all.
             max_rows: Rows of a batch at most; None: a batch for each part.
         """
-        for piece in self._pieces:
-            if isinstance(piece, StoredPart):
-                yield from piece.batches(columns, max_rows)
-                continue
-            batch = piece if columns is None else piece.select(list(columns))
-            step = max_rows or max(1, batch.num_rows)
-            for start in range(0, batch.num_rows, step):
-                yield batch.slice(start, step)
+        schema = self.schema if columns is None else _some(self.schema, columns)
+        for part in self.parts:
+            yield from part.batches(schema, max_rows)
 
     def column(self, name: str) -> pa.ChunkedArray:
         """One whole column in memory: for narrow columns."""
@@ -113,9 +215,7 @@ class Parts:
         """The whole table, or some columns of it, in memory."""
         import pyarrow as pa
 
-        schema = self.schema
-        if columns is not None:
-            schema = pa.schema([schema.field(name) for name in columns], schema.metadata)
+        schema = self.schema if columns is None else _some(self.schema, columns)
         return pa.Table.from_batches(self.batches(columns), schema)
 
     def to_pandas(self) -> pd.DataFrame:
@@ -125,180 +225,35 @@ class Parts:
     def nulls(self, name: str) -> int:
         """How many values of a column are missing.
 
-        Files are not read where their schema has no nulls in the column: Parquet's writer refuses
-        them.
+        Files are not read where their schema has no nulls in the column: nothing that has some is
+        written under such a schema.
         """
-        count = 0
-        for piece in self._pieces:
-            if not isinstance(piece, StoredPart):
-                count += piece.column(name).null_count
-            elif piece.path.suffix != ".parquet" or self.schema.field(name).nullable:
-                count += sum(batch.column(0).null_count for batch in piece.batches([name]))
-        return count
-
-
-class StoredPart:
-    """A part in a file.
-
-    Args:
-        path: A file that this module wrote.
-        owner: Kept as long as the part: the folder that goes when the last of its parts does.
-    """
-
-    def __init__(self, path: Path, owner: object = None) -> None:
-        import pyarrow as pa
-        import pyarrow.parquet as parquet
-
-        self.path = path
-        self._owner = owner
-        if path.suffix == ".parquet":
-            metadata = parquet.read_metadata(path)
-            self.schema, self.num_rows = metadata.schema.to_arrow_schema(), metadata.num_rows
-        else:
-            with pa.memory_map(str(path)) as file, pa.ipc.open_file(file) as reader:
-                self.schema = reader.schema
-                self.num_rows = sum(
-                    reader.get_batch(i).num_rows for i in range(reader.num_record_batches)
-                )
-
-    def batches(
-        self, columns: Sequence[str] | None = None, max_rows: int | None = None
-    ) -> Iterator[pa.RecordBatch]:
-        """As :meth:`Parts.batches`; what is memory-mapped is not copied."""
-        import pyarrow as pa
-        import pyarrow.parquet as parquet
-
-        names = self.schema.names if columns is None else list(columns)
-        rows = max_rows or max(1, self.num_rows)
-        if self.path.suffix == ".parquet":
-            with parquet.ParquetFile(self.path, pre_buffer=False) as file:
-                for batch in file.iter_batches(rows, columns=names, use_threads=False):
-                    yield batch.select(names)
-            pa.default_memory_pool().release_unused()
-        else:
-            reader = pa.ipc.open_file(pa.memory_map(str(self.path)))
-            for index in range(reader.num_record_batches):
-                batch = reader.get_batch(index).select(names)
-                for start in range(0, batch.num_rows, rows):
-                    yield batch.slice(start, rows)
-
-
-def gather(
-    batches: Iterable[pa.RecordBatch], schema: pa.Schema, format: Format = "parquet"
-) -> Parts:
-    """Collects what a stage yields, holding one part in memory.
-
-    Small tables stay in memory. Of larger ones, full parts go to files that vanish with the last
-    one who holds them; a dataset of the same format links them into its version.
-
-    Args:
-        batches: Of any size, in order.
-        schema: What they have in common; metadata of single batches are dropped.
-        format: That of the dataset which will save the table.
-
-    Raises:
-        ValueError: A batch has other columns.
-    """
-    aside: list[StoredPart] = []
-    last: list[pa.RecordBatch] = []
-    folder = None
-    for part in _join(batches, schema):
-        if last:
-            folder = folder or _Folder()
-            aside.append(folder.put_aside(last.pop(), format))
-        last.append(part)
-    return Parts(schema, [*aside, *last])
-
-
-def _join(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """Batches of any size as parts that are as full as can be."""
-    import pyarrow as pa
-
-    waiting: list[pa.RecordBatch] = []
-    rows = size = 0
-    for given in batches:
-        if given.schema.names != schema.names:
-            raise ValueError(f"A batch of {given.schema.names} among those of {schema.names}.")
-        batch = pa.RecordBatch.from_arrays(given.columns, schema=schema)
-        for piece in _cut(batch):
-            while piece.num_rows:
-                head = piece.slice(0, PART_ROWS - rows)
-                if waiting and size + head.nbytes > PART_BYTES:
-                    yield pa.concat_batches(waiting)
-                    waiting, rows, size = [], 0, 0
-                    continue
-                waiting.append(head)
-                rows, size = rows + head.num_rows, size + head.nbytes
-                piece = piece.slice(head.num_rows)
-                if rows == PART_ROWS:
-                    yield pa.concat_batches(waiting)
-                    waiting, rows, size = [], 0, 0
-    if waiting:
-        yield pa.concat_batches(waiting)
-
-
-def _cut(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-    """A batch in pieces that are no larger than a part."""
-    if batch.num_rows <= 1 or (batch.num_rows <= PART_ROWS and batch.nbytes <= PART_BYTES):
-        yield batch
-        return
-    half = PART_ROWS if batch.num_rows > PART_ROWS else batch.num_rows // 2
-    for start in range(0, batch.num_rows, half):
-        yield from _cut(batch.slice(start, half))
-
-
-def sweep_forgotten() -> None:
-    """Deletes the parts that processes put aside and, being killed, left there."""
-    for left in _beside_the_versions().glob("*"):
-        with suppress(FileNotFoundError):  # another run's, which is done with it
-            if time.time() - left.stat().st_mtime > _FORGOTTEN_SECONDS:
-                shutil.rmtree(left, ignore_errors=True)
-
-
-class _Folder:
-    """Parts put aside while a node runs; deleted with the last one, or when the process ends."""
-
-    def __init__(self) -> None:
-        parent = _beside_the_versions()
-        parent.mkdir(parents=True, exist_ok=True)
-        self._path = Path(tempfile.mkdtemp(dir=parent))
-        self._count = 0
-        weakref.finalize(self, shutil.rmtree, self._path, ignore_errors=True)
-
-    def put_aside(self, piece: pa.RecordBatch, format: Format) -> StoredPart:
-        """The same part in a file."""
-        path = self._path / f"{self._count}.{format}"
-        self._count += 1
-        _write(piece, path)
-        return StoredPart(path, self)
-
-
-def _beside_the_versions() -> Path:
-    """A folder on the file system of the versions, as far as we know it: links need that."""
-    try:
-        return find_project() / "data" / ".aside"
-    except UserError:
-        return Path(tempfile.gettempdir()) / "wenliu-parts"
-
-
-def _write(batch: pa.RecordBatch, path: Path) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as parquet
-
-    if path.suffix == ".parquet":
-        parquet.write_table(
-            pa.Table.from_batches([batch]),
-            path,
-            compression="zstd",
-            use_dictionary=[name for name in batch.schema.names if name in _REPEATING],
+        holders = (part.columns[name] for part in self.parts)
+        return sum(
+            holder.nulls(name)
+            for holder in holders
+            if isinstance(holder, HeldColumns) or self.schema.field(name).nullable
         )
-    else:
-        with pa.ipc.new_file(str(path), batch.schema) as writer:
-            writer.write_batch(batch)
 
 
-def _link(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target)
-    except OSError:  # another file system, or one without links
-        shutil.copyfile(source, target)
+def checksums(folder: Path) -> dict[Path, str]:
+    """Files of tables under ``folder`` whose sha256 is known and that are what they were."""
+    found: dict[Path, str] = {}
+    for path in folder.rglob(LIST):
+        for part in Parts.open(path.parent).parts:
+            for holder, _ in part.files():
+                if isinstance(holder, StoredColumns) and holder.is_undamaged:
+                    found[holder.path] = holder.sha256
+    return found
+
+
+def _some(schema: pa.Schema, columns: Sequence[str]) -> pa.Schema:
+    import pyarrow as pa
+
+    return pa.schema([schema.field(name) for name in columns])
+
+
+def _no_rows(schema: pa.Schema) -> pa.RecordBatch:
+    import pyarrow as pa
+
+    return pa.RecordBatch.from_pylist([], schema=schema)

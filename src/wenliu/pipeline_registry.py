@@ -26,7 +26,10 @@ DEFAULT_STAGES = (
     "evaluation",
     "export",
 )
-STAGES = (*DEFAULT_STAGES, "inference")
+#: The run that nobody watches: the default one, and what decides about its model.
+NIGHTLY = "nightly"
+NIGHTLY_STAGES = (*DEFAULT_STAGES, "drift", "promotion")
+STAGES = (*NIGHTLY_STAGES, "inference")
 
 
 class LazyPipeline(Pipeline):
@@ -61,5 +64,11 @@ def register_pipelines() -> dict[str, Pipeline]:
     stages: dict[str, Pipeline] = {
         stage: LazyPipeline(partial(stage_pipeline, stage)) for stage in STAGES
     }
-    default = LazyPipeline(lambda: sum((stages[stage] for stage in DEFAULT_STAGES), Pipeline([])))
-    return {"__default__": default, **stages}
+    default, nightly = (
+        LazyPipeline(partial(_sum_of, stages, names)) for names in (DEFAULT_STAGES, NIGHTLY_STAGES)
+    )
+    return {"__default__": default, NIGHTLY: nightly, **stages}
+
+
+def _sum_of(stages: dict[str, Pipeline], names: tuple[str, ...]) -> Pipeline:
+    return sum((stages[name] for name in names), Pipeline([]))

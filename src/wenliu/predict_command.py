@@ -55,7 +55,7 @@ def run(
     """
     from wenliu.environments import NOT_PROBLEMS, environment, problem_of
     from wenliu.project import find_project
-    from wenliu.serving.locate import locate_bundle
+    from wenliu.serving.loading import load_bundle
 
     if (file is None) == (text is None):
         raise UserError(
@@ -71,11 +71,9 @@ def run(
     project = project or find_project()
     env = environment(env)
     train = "kedro run" if env in NOT_PROBLEMS else f"kedro run --env {env}"
-    folder, which = locate_bundle(project, problem_of(project, env), bundle, train=train)
-
-    from wenliu.serving.bundle import Bundle
-
-    loaded = Bundle.load(folder, engine=engine, precision=precision)
+    loaded, which = load_bundle(
+        project, problem_of(project, env), bundle, train=train, engine=engine, precision=precision
+    )
     print(f"Bundle: {which} ({loaded.identity})", file=sys.stderr)
     if text is not None:
         _print_answer(loaded, text)

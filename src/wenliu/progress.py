@@ -15,13 +15,17 @@ T = TypeVar("T")
 SHOW_AFTER_SECONDS = 1.5
 
 
-def progress_bar(total: int | None, description: str, unit: str = "row") -> tqdm:
-    """A bar to be updated by hand (``bar.update(n)``) and closed, or used as a context manager."""
+def progress_bar(total: int | None, description: str, unit: str = "row", initial: int = 0) -> tqdm:
+    """A bar to be updated by hand (``bar.update(n)``) and closed, or used as a context manager.
+
+    Of the ``total``, ``initial`` were done before: the estimate of the time left knows.
+    """
     from tqdm import tqdm
 
     on_terminal = sys.stderr.isatty()
     return tqdm(
         total=total,
+        initial=initial,
         desc=f"  {description}",
         unit=f" {unit}",
         unit_scale=total is not None and total > 10_000,

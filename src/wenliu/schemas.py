@@ -40,7 +40,12 @@ _CLEANED = {
     # Non-identical stretches, flat: new start, new end, old start, old end, ...; null: no change
     "edits": "list<int32>?",
 }
-_SPLIT = {**_CLEANED, "split": "string", "split_given": "bool"}
+_SPLIT = {
+    **_CLEANED,
+    "split": "string",
+    "split_given": "bool",
+    "eval_set": "string?",  # gate, audit, fresh: what a test row of a frozen problem is for
+}
 _AUDITED = {
     **_SPLIT,
     "leak": "string?",  # identical, normalised, near: strongest twin in training as given
@@ -207,4 +212,20 @@ class Predictions(TableSchema):
         "leak": "string?",
         "logits": "list<float32>",
         "baseline": "list<float32>",  # probabilities of the better baseline
+    }
+
+
+class GatePredictions(TableSchema):
+    """What champion and challenger say of the rows that judge models."""
+
+    columns: ClassVar[dict[str, str]] = {
+        "id": "string",
+        "eval_set": "string",  # gate, audit, fresh
+        "gold": "string",  # labels by name: the two models may know different ones
+        "champion": "string?",  # null where there is none that serves
+        "challenger": "string",
+        "champion_probability": "float32?",
+        "challenger_probability": "float32",
+        "source": "string",
+        "text": "string",  # raw
     }

@@ -119,10 +119,7 @@ def _rows(reports: _Reports, catalog: CatalogProtocol) -> Iterator[tuple[str, st
     if metrics := reports["metrics"]:
         yield from _scores(metrics)
     if evaluation := reports["evaluation_report"]:
-        label = "verdict"
-        for line in wrap(evaluation["verdict"]["sentence"], 88):
-            yield label, line
-            label = ""
+        yield from _wrapped("verdict", evaluation["verdict"]["sentence"])
     if export := reports["export_report"]:
         parity, raw = export["parity"], export["raw_path"]
         yield (
@@ -131,6 +128,8 @@ def _rows(reports: _Reports, catalog: CatalogProtocol) -> Iterator[tuple[str, st
             f"{parity['rows']} rows; from raw text, {raw['rows']:,} {raw['split']} rows score "
             f"{raw['accuracy']:.1%}",
         )
+    if decision := reports["decision"]:
+        yield from _wrapped("decision", decision["reason"])
     if inference := reports["inference_report"]:
         yield (
             "predicted",
@@ -138,6 +137,12 @@ def _rows(reports: _Reports, catalog: CatalogProtocol) -> Iterator[tuple[str, st
         )
         yield "output", str(inference["output"])
     yield from _places(reports, catalog)
+
+
+def _wrapped(label: str, text: str) -> Iterator[tuple[str, str]]:
+    for line in wrap(text, 88):
+        yield label, line
+        label = ""
 
 
 def _worst(ingestion: dict[str, Any]) -> list[str]:
@@ -189,6 +194,7 @@ def _places(reports: _Reports, catalog: CatalogProtocol) -> Iterator[tuple[str, 
         ("report", "evaluation_page"),
         ("audit", "audit_page"),
         ("bundle", "bundle"),
+        ("why", "decision_page"),
     ):
         if reports[name] is not None:
             dataset = catalog.get(name)

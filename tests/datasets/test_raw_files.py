@@ -40,3 +40,23 @@ def test_a_named_file_that_is_missing_is_named(tmp_path):
     with pytest.raises(DatasetError) as error:
         RawFiles(str(tmp_path / "gone.csv")).load()
     assert "gone.csv" in str(error.value.__cause__)
+
+
+def test_what_came_through_the_inbox_comes_last_and_oldest_first(folder):
+    accepted = folder / "accepted"
+    accepted.mkdir()
+    stored = ["20260102T020000Z_0123456789ab_a.csv", "20260101T020000Z_ba9876543210_b.csv"]
+    for name in (*stored, "put here by hand.csv", ".123"):
+        (accepted / name).write_text("x")
+    (accepted / "20260103T020000Z_0123456789ab_l.csv").symlink_to(folder / "b.csv")
+    own = ["a.jsonl", "b.csv"]
+    assert names(RawFiles(str(folder))) == [*own, *sorted(stored)]
+    one = RawFiles(str(folder / "a.jsonl"), accepted=str(accepted))
+    assert names(one) == ["a.jsonl", *sorted(stored)]
+    assert names(RawFiles(str(folder / "a.jsonl"))) == ["a.jsonl"]
+
+
+def test_a_problem_may_begin_with_its_inbox(tmp_path):
+    (tmp_path / "accepted").mkdir()
+    (tmp_path / "accepted" / "20260101T020000Z_0123456789ab_a.csv").write_text("x")
+    assert len(names(RawFiles(str(tmp_path)))) == 1

@@ -78,3 +78,25 @@ def test_a_workspace_goes_whether_it_was_written_into_or_its_node_was_skipped(tm
     assert workspace.load() == tmp_path / "export"
     workspace.clear()
     assert [path.name for path in tmp_path.iterdir()] == ["other"]
+
+
+def test_workspaces_that_nobody_comes_back_to_are_deleted(tmp_path, monkeypatch):
+    """After a week, and all but the four newest; never one that this run has claimed."""
+    for day in range(1, 15):
+        monkeypatch.setenv("WENLIU_CLOCK", f"2030-05-{day:02d}T02:00:00+00:00")
+        workspace = WorkspaceDataset(str(tmp_path))
+        workspace.claim(f"fit-{day:02d}")
+        workspace.load()
+        if day in (3, 4):  # the same fit goes on the day after
+            workspace.claim("long")
+            (workspace.load() / "checkpoint").touch()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "fit-10", "fit-11", "fit-12", "fit-13", "fit-14",
+    ]  # fmt: skip
+    monkeypatch.setenv("WENLIU_CLOCK", "2030-05-20T03:00:00+00:00")
+    workspace = WorkspaceDataset(str(tmp_path))
+    workspace.claim("fit-10")
+    workspace.load()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["fit-10", "fit-14"]
+    workspace.clear()
+    assert [path.name for path in tmp_path.iterdir()] == ["fit-14"]

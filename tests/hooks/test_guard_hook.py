@@ -6,6 +6,7 @@ from wenliu.errors import UserError
 from wenliu.hooks.guard import (
     check_catalog_names,
     check_environment_files,
+    check_frozen,
     check_globals,
     check_parameters,
 )
@@ -74,7 +75,13 @@ def test_globals_hold_the_name_of_the_problem_and_nothing_else(values, expected)
 
 
 def test_a_file_that_kedro_would_not_find_is_an_error(tmp_path):
-    for name in ("globals.yml", "parameters/x.yml", "catalog.yml", "parameters_x.yml"):
+    for name in (
+        "globals.yml",
+        "parameters/x.yml",
+        "catalog.yml",
+        "parameters_x.yml",
+        "frozen.yml",
+    ):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("")
     check_environment_files(tmp_path)
@@ -90,3 +97,17 @@ def test_a_value_that_does_not_fit_is_shown():
 def test_a_catalog_entry_that_no_pipeline_uses_is_an_error():
     text = message(["examples", "exmaples"], {"examples"}, check=check_catalog_names)
     assert "'exmaples'" in text and "did you mean 'examples'" in text
+
+
+def test_a_gate_without_frozen_rows_is_refused_before_anything_is_trained():
+    from kedro.io import DataCatalog, MemoryDataset
+
+    from wenliu.pipeline_registry import register_pipelines
+
+    pipelines = register_pipelines()
+    nothing = DataCatalog({"frozen_sets": MemoryDataset({})})
+    text = message(pipelines["nightly"], nothing, "hotel", check=check_frozen)
+    assert "wenliu freeze --env hotel" in text
+    check_frozen(pipelines["__default__"], nothing, None)
+    frozen = DataCatalog({"frozen_sets": MemoryDataset({"gate": "00"})})
+    check_frozen(pipelines["nightly"], frozen, None)

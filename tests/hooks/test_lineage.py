@@ -4,7 +4,7 @@ import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node
 
-from wenliu.datasets import RawFiles
+from wenliu.datasets import FrozenSetsDataset, RawFiles
 from wenliu.hooks.lineage import lineage_of, unknown_inputs
 from wenliu.params import FinetuningParams, ModelParams
 
@@ -92,3 +92,16 @@ def test_what_is_only_in_memory_is_unknown(tmp_path):
     catalog = DataCatalog({"x": MemoryDataset(1), "raw_files": RawFiles(str(tmp_path))})
     catalog["params:p"] = 1
     assert unknown_inputs(Node(use, ["x", "raw_files", "params:p"], "out"), catalog) == ["x"]
+
+
+def test_the_frozen_sets_count_by_their_file_and_are_known_before_they_are_loaded(tmp_path):
+    conf = tmp_path / "conf/base"
+    conf.mkdir(parents=True)
+    (conf / "globals.yml").write_text("problem: p\n")
+    frozen = FrozenSetsDataset(str(tmp_path / "conf"), "p")
+    before = details("inputs", frozen_sets=frozen)
+    assert before == {"frozen_sets": ""}
+    (conf / "frozen.yml").write_text("problem: p\n")
+    assert details("inputs", frozen_sets=frozen) != before
+    node = Node(use, ["frozen_sets"], "out")
+    assert unknown_inputs(node, DataCatalog({"frozen_sets": frozen})) == []

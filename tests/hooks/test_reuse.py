@@ -8,10 +8,10 @@ from kedro.framework.hooks.manager import _create_hook_manager
 from kedro.io import DataCatalog, MemoryDataset, Version
 from kedro.pipeline import Node, Pipeline
 
+from wenliu import code
 from wenliu.datasets import RawFiles, VersionedDataset, WorkspaceDataset
 from wenliu.datasets.commit import MARKER, REUSED
 from wenliu.errors import UserError
-from wenliu.hooks import code
 from wenliu.hooks.versions import VersionsHook, pin_versions
 from wenliu.params import SegmentationParams
 from wenliu.runner import FreshRunner

@@ -6,10 +6,10 @@ import pytest
 from kedro.io import DataCatalog, Version
 from kedro.pipeline import Node, Pipeline
 
+from wenliu.code import code_of
 from wenliu.datasets import VersionedDataset
 from wenliu.datasets.commit import Lineage, read_marker
 from wenliu.errors import UserError
-from wenliu.hooks.code import code_of
 from wenliu.hooks.lineage import digest, lineage_of
 from wenliu.hooks.versions import VersionsHook, ancestry, pin_versions
 

@@ -59,6 +59,7 @@ def test_temperature_is_scipys_optimum():
     st.lists(st.integers(0, 2), min_size=8, max_size=8),
 )
 def test_temperature_never_worsens_the_likelihood_nor_changes_a_prediction(logits, gold):
+    """Reliability 29: whatever the logits and labels of the validation rows are."""
     t = c.fit_temperature(logits, gold)
     ids = np.arange(8)
     before, after = (-c.log_softmax(logits / np.float64(x))[ids, gold].mean() for x in (1.0, t))
@@ -83,6 +84,44 @@ def test_calibration_error_of_a_calibrated_and_of_an_overconfident_model():
     summary = c.calibration_summary(right * 4, gold, c.fit_temperature(right * 4, gold))
     assert summary["ece_after"] < 0.015 < 0.1 < summary["ece_before"]
     assert summary["log_loss_after"] < summary["log_loss_before"]
+
+
+def test_a_calibrated_model_of_many_rows_is_within_the_limit():
+    """Reliability 29: at 1,000 rows chance alone stays below 0.05; a real error does not."""
+    logits, gold = sample(rows=1000, temperature=3.0)
+    assert c.calibration_error(c.softmax(logits), gold) > 0.05
+    scaled = c.softmax(logits, c.fit_temperature(*sample(rows=1000, temperature=3.0, seed=1)))
+    assert c.calibration_error(scaled, gold) <= 0.05
+
+
+def confidences(rows, seed):
+    """Two labels, of confidences between a half and one."""
+    sure = np.random.default_rng(seed).uniform(0.5, 1, rows)
+    return np.stack([sure, 1 - sure], axis=1)
+
+
+def test_on_few_rows_the_limit_says_nothing():
+    """Reliability 29: at 240 rows a perfectly calibrated model exceeds 0.05 in most draws."""
+    probabilities, random = confidences(240, 0), np.random.default_rng(1)
+    errors = []
+    for _ in range(1000):
+        gold = (random.random(240) > probabilities[:, 0]).astype(int)
+        errors.append(c.calibration_error(probabilities, gold))
+    above = np.mean(np.array(errors) > 0.05)
+    assert above > 0.8
+    # Which is what the bounds beside the error are for: they hold 95 % of the draws.
+    low, high = c.chance_error(probabilities)
+    assert 0.93 < np.mean([low <= error <= high for error in errors]) < 0.97
+    assert low < 0.05 < high
+
+
+def test_more_rows_leave_less_to_chance():
+    (_, few), (_, many) = (c.chance_error(confidences(rows, 0)) for rows in (240, 24_000))
+    assert many < few / 5
+    assert c.chance_error(np.zeros((0, 2))) == (0.0, 0.0)
+    logits, gold = sample(rows=300)
+    summary = c.calibration_summary(logits, gold, 1.0)
+    assert 0 < summary["ece_chance_low"] < summary["ece_chance_high"] < 0.2
 
 
 def test_calibration_error_by_hand():

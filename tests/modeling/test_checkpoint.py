@@ -91,6 +91,7 @@ def test_neither_folder_nor_hub_id(name, tmp_path, monkeypatch):
 
 
 def test_a_pickle_alone_is_refused_with_the_way_out(tmp_path):
+    """Reliability 33: weights are safetensors."""
     folder = folder_with(tmp_path, model__safetensors=None)
     with pytest.raises(UserError, match=r"refs/pr/"):
         resolve(folder)
@@ -105,6 +106,7 @@ def test_a_pickle_alone_is_refused_with_the_way_out(tmp_path):
     ],
 )
 def test_remote_code_is_refused(tmp_path, config):
+    """Reliability 32: `auto_map`, and an attention of the checkpoint's own."""
     folder = folder_with(tmp_path, config__json=json.dumps(config).encode())
     with pytest.raises(UserError, match="code"):
         resolve(folder)

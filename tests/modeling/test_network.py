@@ -89,6 +89,7 @@ def test_device_and_precision():
 
 
 def test_onnx_agrees_with_torch_at_any_shape(choose, tmp_path, capsys):
+    """Reliability 28: logits within 1e-3 in fp32."""
     import onnxruntime
 
     model = build(choose)

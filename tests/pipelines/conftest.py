@@ -15,6 +15,7 @@ def in_pool(monkeypatch):
 
     def switch(rows: int) -> None:
         monkeypatch.setattr("wenliu.parallel._cores", lambda: 2)
+        monkeypatch.setattr("wenliu.parallel.BATCH_ROWS", rows)
         for function in ColumnFunction.__subclasses__():
             monkeypatch.setattr(function, "pays_above", 0)
         for name, module in list(sys.modules.items()):

@@ -32,15 +32,16 @@ def test_a_result_says_what_was_measured_where_and_when(path):
         assert "@" in peer and ratio > 0
 
 
-def test_the_page_has_the_figures_of_the_results(monkeypatch):
+def test_the_pages_have_the_figures_of_the_results(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT))
     assert importlib.util.find_spec("benchmarks.page")
-    from benchmarks.page import PAGE, READMES, headlines, rendered
+    from benchmarks.page import PAGES, READMES, headlines, rendered
 
-    page = PAGE.read_text("utf-8")
-    assert rendered(page) == page, "python -m benchmarks.page writes it again"
+    pages = [page.read_text("utf-8") for page in PAGES]
+    for page in pages:
+        assert rendered(page) == page, "python -m benchmarks.page writes it again"
     for name in SCRIPTS:
-        assert f"<!-- {name}:begin -->" in page
+        assert f"<!-- {name}:begin -->" in "".join(pages)
     for path, chinese in zip(READMES, (False, True), strict=True):
         readme = path.read_text("utf-8")
         assert "<!-- speed:begin -->" in readme and headlines(readme, chinese) == readme

@@ -3,8 +3,9 @@
 import json
 from pathlib import Path
 
-import pyarrow.parquet as parquet
 import pytest
+
+from wenliu.parts import Parts
 
 ROOT = Path(__file__).parents[2]
 
@@ -17,7 +18,7 @@ def truth():
 
 def table(project, layer, name):
     [folder] = (project / "data" / layer / "feedback_topics" / name).iterdir()
-    return parquet.read_table(folder / name).to_pylist()
+    return Parts.open(folder / name).table().to_pylist()
 
 
 @pytest.fixture(scope="module")

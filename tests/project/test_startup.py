@@ -53,3 +53,7 @@ def test_the_help_of_run_imports_the_command_and_nothing_else():
 @pytest.mark.parametrize("argv", [("--help",), ("new", "--help"), ("predict", "--help")])
 def test_nor_does_our_own_command(argv):
     assert loaded("from wenliu.__main__ import main; main()", "wenliu", *argv) == "[]"
+
+
+def test_nor_does_what_a_monitor_polls():
+    assert loaded("import wenliu.night_status", "wenliu") == "[]"

@@ -188,6 +188,7 @@ def test_formula_like_cells_are_prefixed(bundle, tmp_path, suffix):
 
 
 def test_only_dangerous_cells_are_prefixed():
+    """Reliability 31: `= + - @`, tab, CR and NUL."""
     assert safe_cell("\0x") == "'\0x"
     assert [safe_cell(value) for value in ("退款", "1=1", "", None, 0.5)] == [
         "退款",

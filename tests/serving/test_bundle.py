@@ -58,6 +58,7 @@ def rebuild(folder: Path) -> None:
 
 @pytest.mark.parametrize("name", FILES)
 def test_one_flipped_byte_in_any_file_is_refused(copy, name):
+    """Reliability 18: one flipped byte in any file, and the load is refused."""
     path = copy / name
     original = path.read_bytes()
     places = np.random.default_rng(0).integers(0, len(original), 25).tolist()
@@ -99,6 +100,7 @@ def test_a_file_that_the_manifest_does_not_list_is_refused(copy):
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("verify", [True, False])
 def test_hard_and_symbolic_links_are_refused(copy, tmp_path, name, verify):
+    """Reliability 32: onnxruntime would follow them."""
     outside = tmp_path / "outside"
     shutil.copyfile(copy / name, outside)
     for link in (os.link, os.symlink):
@@ -118,6 +120,7 @@ def test_a_named_pipe_does_not_block(copy):
 @pytest.mark.parametrize("how", ["parent", "absolute", "symlink", "hard link", "beside"])
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
 def test_external_data_is_refused_even_with_a_fitting_manifest(copy, tmp_path, how, precision):
+    """Reliability 32: `..`, absolute paths and links, whoever wrote the manifest."""
     [model_file] = FILES_OF["onnxruntime", precision]
     weights = tmp_path / "weights.bin"
     beside = copy / "weights.bin"
@@ -219,6 +222,7 @@ STRANGE = [
 
 
 def test_any_text_has_a_defined_result(bundle):
+    """Reliability 25: empty, blank, emoji, surrogates, right to left."""
     predictions = bundle.predict(STRANGE)
     for prediction in predictions:
         assert prediction.label in bundle.labels

@@ -74,6 +74,14 @@ def test_the_champion_comes_first(project):
     assert "champion" in which
 
 
+def test_a_link_is_followed_so_that_a_promotion_changes_nothing_for_who_has_it(project):
+    home = project / "data/07_model_output" / PROBLEM
+    (home / "champions/3").mkdir(parents=True)
+    (home / "champions/3/manifest.json").write_text("{}")
+    (home / "champion").symlink_to("champions/3")
+    assert locate_bundle(project, PROBLEM)[0] == home / "champions/3"
+
+
 def test_a_version_or_a_folder_that_was_asked_for(project):
     assert locate_bundle(project, PROBLEM, V1)[0] == bundle_of(project, V1)
     folder, which = locate_bundle(project, PROBLEM, V3)

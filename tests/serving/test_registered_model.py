@@ -31,6 +31,7 @@ def registry(tiny_problem, tmp_path_factory):
     run = client.create_run(experiment)
     dataset = RegisteredModelDataset("tiny_problem", uri)
     dataset.run_id = run.info.run_id
+    dataset.origin = lambda: ("d" * 64, "c" * 64)
     dataset.save(given(tiny_problem.bundle))
     return folder, uri, client, run.info.run_id, dataset
 
@@ -46,11 +47,14 @@ def test_it_is_a_version_of_the_run_and_the_run_goes_on(registry, tiny_problem):
         "version": 1,
         "uri": "models:/tiny_problem/1",
         "reused": False,
+        "fingerprint": f"{'d' * 16}-{'c' * 16}",
     }
     version = client.get_model_version("tiny_problem", "1")
     assert version.run_id == run_id
     assert version.description == "Accuracy 1.0."
     assert version.tags["bundle_sha256"] == Bundle.load(tiny_problem.bundle).sha256
+    assert version.tags["wenliu.data_sha256"] == "d" * 64
+    assert version.tags["wenliu.config"] == "c" * 64
     run = client.get_run(run_id)
     assert run.info.status == "RUNNING"
     assert len(run.outputs.model_outputs) == 1
@@ -60,11 +64,13 @@ def test_it_is_a_version_of_the_run_and_the_run_goes_on(registry, tiny_problem):
 
 
 def test_identical_content_registers_no_second_version(registry, tiny_problem):
+    """Reliability 11: a run that is retried three times makes one version."""
     _, uri, client, _, _ = registry
-    again = RegisteredModelDataset("tiny_problem", uri)
-    again.save(given(tiny_problem.bundle))
-    assert again.load()["version"] == 1
-    assert again.load()["reused"] is True
+    for _ in range(3):
+        again = RegisteredModelDataset("tiny_problem", uri)
+        again.save(given(tiny_problem.bundle))
+        assert again.load()["version"] == 1
+        assert again.load()["reused"] is True
     assert len(client.search_model_versions("name = 'tiny_problem'")) == 1
 
 
@@ -170,3 +176,39 @@ def test_only_the_runtime_layers_travel(registry):
         "serving",
     }
     assert not list(code.rglob("*.pkl"))
+
+
+def test_the_registry_has_the_bundle_when_the_exports_are_gone(registry, tiny_problem, monkeypatch):
+    """The champion's folder is made again from the registered model."""
+    from wenliu.model_store import ModelStore
+    from wenliu.registry import Registry
+
+    folder, uri, *_ = registry
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    store = ModelStore(folder, "tiny_problem")
+    sha256 = Bundle.load(tiny_problem.bundle).sha256
+    assert Bundle.load(store.download(1)).sha256 == sha256
+    champion = Registry(folder, "tiny_problem").promote(1, "by hand")
+    assert Bundle.load(champion.folder).sha256 == sha256
+
+
+def test_files_of_a_deleted_version_go_too(registry, tiny_problem, tmp_path, monkeypatch):
+    """Reliability 12: MLflow's own collection leaves registered models alone."""
+    from wenliu.model_artifacts import ModelArtifacts
+    from wenliu.model_store import ModelStore
+
+    folder, uri, client, *_ = registry
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    store = ModelStore(folder, "tiny_problem")
+    [version] = store.versions()
+    experiment = client.create_experiment("tiny_problem", artifact_location=tmp_path.as_uri())
+    left = client.create_logged_model(experiment, name="tiny_problem")
+    files = tmp_path / "models" / left.model_id / "artifacts"
+    files.mkdir(parents=True)
+    (files / "model.onnx").write_bytes(b"x")
+    artifacts = ModelArtifacts(store, [version], [], 7)
+    assert artifacts.model_folders == [files]
+    artifacts.delete()
+    assert not files.exists()
+    assert ModelArtifacts(store, [version], [], 7).model_folders == []
+    assert store.download(1).is_dir()

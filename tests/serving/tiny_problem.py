@@ -71,6 +71,7 @@ class TinyProblem:
                     "calibration",
                     "metrics",
                     "checkpoint_profile",
+                    "finetuning_report",
                 )
             },
         }
@@ -146,6 +147,7 @@ def build(problem: TinyProblem) -> None:
         "clean_text": cleaned,
         "edits": [None] * n,
         "split_given": [False] * n,
+        "eval_set": [None] * n,
         "leak": [None] * n,
         "dropped": [None] * n,
         "token_ids": [flat[offsets[i] : offsets[i + 1]].tolist() for i in range(n)],
@@ -171,6 +173,7 @@ def build(problem: TinyProblem) -> None:
         "calibration": {"temperature": 1.7},
         "metrics": {"test": {"accuracy": 0.75, "macro_f1": 0.7, "rows": 3}},
         "checkpoint_profile": {"source": "scratch", "revision": None, "lowercase": True},
+        "finetuning_report": {"settings": {"epochs": 1, "learning_rate": 0.001}},
     }.items():
         text = json.dumps(value, ensure_ascii=False)
         (problem.folder / f"{name}.json").write_text(text, "utf-8")

@@ -32,8 +32,32 @@ def test_a_word_counts_once_a_row(rows) -> None:
     expected = [Counter(), Counter()]
     for row, label in zip(rows, labels, strict=True):
         expected[label].update({word.lower() for word in row if _WORD.fullmatch(word)})
-    assert counts._counts == expected
+    found = [Counter(), Counter()]
+    for row in counts.counts().to_pylist():
+        found[row["label_id"]][row["word"]] = row["rows"]
+    assert found == expected
     assert counts.rows == len(rows)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.lists(st.sampled_from(["快递", "App", "慢速", "a1"]), max_size=5), max_size=20),
+    st.integers(0, 20),
+)
+def test_rows_that_are_taken_off_were_never_there(rows, count) -> None:
+    def counted(some):
+        counts = WordCounts(1)
+        if some:
+            counts.add(pa.array(some, pa.list_(pa.string())), pa.array([0] * len(some), pa.int32()))
+        return counts
+
+    counts = WordCounts(1)
+    counts.merge(counted(rows).counts(), len(rows))
+    counts.take_off(counted(rows[:count]).counts(), len(rows[:count]))
+    kept = counted(rows[count:])
+    assert counts.rows == kept.rows
+    by_word = [sorted(map(str, each.counts().to_pylist())) for each in (counts, kept)]
+    assert by_word[0] == by_word[1]
 
 
 def test_words_of_one_label_win_over_words_of_all() -> None:

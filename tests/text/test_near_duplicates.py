@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import random
 import time
-import tracemalloc
 
 import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from rapidfuzz.distance import Levenshtein
 
 from wenliu.text.minhash import BANDS, band_keys, signatures
-from wenliu.text.near_duplicates import FULL_BUCKET, NEIGHBOURS, NearIndex, near_pairs
+from wenliu.text.near_duplicates import (
+    FULL_BUCKET,
+    NEIGHBOURS,
+    find_pairs,
+    near_pairs,
+    share_a_key,
+)
 
 _HAN = [chr(code) for code in range(0x4E00, 0x5600)]
 
@@ -81,18 +88,19 @@ def test_templates_stay_linear_and_connected() -> None:
 
 
 def plainly(texts: list[str], similarity: float) -> list[list[int]]:
-    """The same search without a thought of speed: buckets, sets, and each candidate once."""
+    """The same search without a thought of speed: row by row, each candidate once."""
     keys = band_keys(texts)
     candidates: set[tuple[int, int]] = set()
     for band in range(BANDS):
         buckets: dict[int, list[int]] = {}
-        for row in sorted(range(len(texts)), key=lambda row: (keys[(band + 1) % BANDS][row], row)):
-            buckets.setdefault(int(keys[band][row]), []).append(row)
-        for bucket in buckets.values():
-            reach = FULL_BUCKET if len(bucket) <= FULL_BUCKET else NEIGHBOURS
-            for place, one in enumerate(bucket):
-                for other in bucket[place + 1 : place + 1 + reach]:
-                    candidates.add((min(one, other), max(one, other)))
+        for row in range(len(texts)):
+            bucket = buckets.setdefault(int(keys[band][row]), [])
+            chosen = bucket
+            if len(bucket) >= FULL_BUCKET:
+                after = keys[(band + 1) % BANDS]
+                chosen = [other for other in bucket if after[other] == after[row]][-NEIGHBOURS:]
+            candidates |= {(other, row) for other in chosen}
+            bucket.append(row)
     return sorted(
         [one, other]
         for one, other in candidates
@@ -112,32 +120,43 @@ def test_no_candidate_is_lost_to_speed() -> None:
         assert near_pairs(texts, similarity).tolist() == plainly(texts, similarity)
 
 
-def test_an_index_grows_part_by_part_and_forgets() -> None:
-    chance = random.Random(4)
-    texts = [_text(chance, 20, 40) for _ in range(200)]
-    texts += [_edited(chance, text) for text in texts]
-    index = NearIndex()
-    for start in range(0, 400, 90):
-        index.add(texts[start : start + 90])
-    kept = np.array([chance.random() < 0.9 for _ in texts])
-    index.keep(kept)
-    left = [text for text, keep in zip(texts, kept, strict=True) if keep]
-    found = index.pairs(lambda rows: [left[row] for row in rows.tolist()], 0.9)
-    assert len(found) > 100
-    assert found.tolist() == near_pairs(left).tolist()
-    assert NearIndex().pairs(lambda rows: [], 0.9).shape == (0, 2)
+def messages(chance: random.Random, count: int) -> list[str]:
+    """Different texts of which many are near, some of them by a template."""
+    texts = [
+        f"尊敬的客户您的订单已经发货请注意查收谢谢您对我们的支持{i:03d}" for i in range(count // 3)
+    ]
+    while len(texts) < count:
+        texts.append(_text(chance, 16, 40))
+        texts.append(_edited(chance, chance.choice(texts)))
+    chance.shuffle(texts)
+    return list(dict.fromkeys(text for text in texts if len(text) >= 16))
 
 
-def test_the_index_takes_less_than_300_bytes_a_row() -> None:
-    chance = random.Random(5)
-    texts = [_text(chance, 100, 140) for _ in range(3000)]
-    index = NearIndex()
-    tracemalloc.start()
-    for start in range(0, 3000, 500):
-        index.add(texts[start : start + 500])
-    size, _ = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert size < 300 * 3000
+def compared(texts: list[str], since: int) -> list[list[int]]:
+    """Pairs of the texts from ``since`` on, looked for among the old ones that share a key."""
+    keys = band_keys(texts)
+    shared = np.flatnonzero(share_a_key(keys[:, :since], keys[:, since:], since))
+    chosen = np.concatenate([shared, np.arange(since, len(texts))])
+    some = [texts[row] for row in chosen]
+    lengths = np.array([len(text) for text in some], np.int32)
+    found = find_pairs(
+        np.ascontiguousarray(keys[:, chosen].T),
+        lengths,
+        lambda rows: [some[row] for row in rows.tolist()],
+        0.9,
+        len(shared),
+    )
+    return chosen[found].tolist()
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**32), share=st.floats(0, 1))
+def test_texts_that_are_appended_are_compared_with_what_they_share_a_key_with(seed, share) -> None:
+    texts = messages(random.Random(seed), 240)
+    since = int(share * len(texts))
+    everything = near_pairs(texts).tolist()
+    assert near_pairs(texts[:since]).tolist() == [p for p in everything if p[1] < since]
+    assert compared(texts, since) == [pair for pair in everything if pair[1] >= since]
 
 
 def test_short_and_odd_texts() -> None:

@@ -227,6 +227,7 @@ _HOSTILE = {
 
 @pytest.mark.parametrize("unit", _HOSTILE.values(), ids=_HOSTILE)
 def test_hostile_input_takes_linear_time(unit: str) -> None:
+    """Reliability 25: at most 50 ms for 10,000 characters, whatever they are."""
     size = 200_000
     for text in (
         (unit * (size // len(unit))) + "@",
@@ -240,6 +241,7 @@ def test_hostile_input_takes_linear_time(unit: str) -> None:
 
 
 def test_a_million_characters() -> None:
+    """Reliability 25: at most 50 ms for 10,000 characters of a million."""
     text = "这是一条很长的评论，Ａ" * 90_910
     start = time.process_time()
     clean, edits = BERT.clean_with_edits(text)

@@ -7,6 +7,20 @@ import pytest
 
 
 @pytest.fixture(scope="session")
+def base_settings():
+    """Settings of a short fit; a test says what it needs otherwise: ``replace(...)``."""
+    from wenliu.training.settings import FitSettings
+
+    return FitSettings(
+        epochs=4, batch_by="rows", batch_size=8, batch_tokens=100, accumulation=1,
+        learning_rate=3e-3, layer_decay=1.0, weight_decay=0.01, warmup=0.1, max_gradient_norm=1.0,
+        class_weights="none", label_smoothing=0.0, token_dropout=0.0, precision="fp32",
+        cuda_graphs="auto", metric="macro_f1", patience=10, evaluations_per_epoch=1, seed=5,
+        checkpoint_minutes=10.0,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
 def tiny_model():
     """A model of random weights, the same every time, with this much dropout."""
     from wenliu.modeling.doctor import examine

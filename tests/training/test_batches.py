@@ -17,20 +17,15 @@ from wenliu.training.batches import (
     padding_waste,
     slices,
 )
-from wenliu.training.settings import FitSettings
 
-SETTINGS = FitSettings(
-    epochs=4, batch_by="rows", batch_size=8, batch_tokens=100, accumulation=1, learning_rate=3e-3,
-    layer_decay=1.0, weight_decay=0.01, warmup=0.1, max_gradient_norm=1.0, class_weights="none",
-    label_smoothing=0.0, token_dropout=0.0, precision="fp32", metric="macro_f1", patience=10,
-    evaluations_per_epoch=1, seed=5, cuda_graphs="auto",
-)  # fmt: skip
 LENGTHS = st.lists(st.integers(2, 60), min_size=1, max_size=200).map(np.array)
 
 
 @given(LENGTHS, st.integers(1, 16), st.integers(1, 3), st.integers(0, 5), st.booleans())
-def test_every_row_once_an_epoch_in_full_batches(lengths, size, accumulation, epoch, grouped):
-    settings = replace(SETTINGS, batch_size=size, accumulation=accumulation)
+def test_every_row_once_an_epoch_in_full_batches(
+    base_settings, lengths, size, accumulation, epoch, grouped
+):
+    settings = replace(base_settings, batch_size=size, accumulation=accumulation)
     steps = epoch_steps(lengths, settings, epoch, grouped)
     assert sorted(np.concatenate(steps).tolist()) == list(range(len(lengths)))
     assert len(steps) == -(-len(lengths) // (size * accumulation))
@@ -42,8 +37,8 @@ def test_every_row_once_an_epoch_in_full_batches(lengths, size, accumulation, ep
 
 
 @given(LENGTHS, st.integers(1, 300), st.booleans())
-def test_batches_by_tokens_are_as_full_as_they_can_be(lengths, budget, grouped):
-    settings = replace(SETTINGS, batch_by="tokens", batch_tokens=budget)
+def test_batches_by_tokens_are_as_full_as_they_can_be(base_settings, lengths, budget, grouped):
+    settings = replace(base_settings, batch_by="tokens", batch_tokens=budget)
     steps = epoch_steps(lengths, settings, 0, grouped)
     assert sorted(np.concatenate(steps).tolist()) == list(range(len(lengths)))
     totals = [int(lengths[rows].sum()) for rows in steps]
@@ -75,11 +70,11 @@ def test_prediction_batches_keep_to_the_budget(lengths, budget):
         assert len(batch) == 1 or lengths[batch].max() * len(batch) <= budget
 
 
-def test_steps_depend_on_seed_and_epoch_alone():
+def test_steps_depend_on_seed_and_epoch_alone(base_settings):
     lengths = np.arange(100) % 17 + 2
 
     def plan(seed, epoch):
-        steps = epoch_steps(lengths, replace(SETTINGS, seed=seed), epoch, grouped=False)
+        steps = epoch_steps(lengths, replace(base_settings, seed=seed), epoch, grouped=False)
         return [rows.tolist() for rows in steps]
 
     assert plan(1, 0) == plan(1, 0)
@@ -87,9 +82,9 @@ def test_steps_depend_on_seed_and_epoch_alone():
     assert plan(1, 0) != plan(2, 0)
 
 
-def test_grouping_by_length_saves_padding_and_random_order_does_not_know_length():
+def test_grouping_by_length_saves_padding_and_random_order_does_not_know_length(base_settings):
     lengths = np.random.default_rng(0).lognormal(4, 0.7, 3_000).astype(int).clip(3, 512)
-    settings = replace(SETTINGS, batch_size=32)
+    settings = replace(base_settings, batch_size=32)
     grouped, drawn = (epoch_steps(lengths, settings, 0, flag) for flag in (True, False))
     assert padding_waste(lengths, grouped) < 0.1 < 0.8 < padding_waste(lengths, drawn)
     within = np.mean([lengths[rows].std() for rows in drawn if len(rows) == 32])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
 from dataclasses import asdict
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -38,6 +40,9 @@ PARAMS = FinetuningParams(
     label_smoothing=0.1, token_dropout=0.1, patience=3, evaluations_per_epoch=2, precision="fp32",
     metric="loss",
 )  # fmt: skip
+
+#: Twice as many steps, with a checkpoint after each.
+LONG = {"epochs": 10, "patience": 100, "checkpoint_minutes": 0.0}
 
 
 def make_model():
@@ -95,8 +100,8 @@ def test_two_processes_train_what_one_trains(tmp_path, capfd):
     one, two = train(tmp_path, Processes(1)), train(tmp_path, Processes(2))
     assert one.steps > 25
     assert_same(one, two)
-    # The first process alone wrote, and nothing but the model is left.
-    assert [path.name for path in (tmp_path / "2").iterdir()] == [two.best.name]
+    # The first process alone wrote, and the job's folder is gone.
+    assert two.best.is_dir() and not (tmp_path / "2" / "job").exists()
     assert "Traceback" not in capfd.readouterr().err
 
 
@@ -105,6 +110,32 @@ def test_a_users_error_of_the_loop_comes_back(tmp_path):
     with pytest.raises(UserError, match=r"loss became nan") as caught:
         train(tmp_path, Processes(2), learning_rate=float("nan"))
     assert caught.value.where == "finetuning" and "learning_rate" in caught.value.remedy
+
+
+@pytest.mark.slow
+def test_a_signal_reaches_all_processes_and_they_write_a_checkpoint(tmp_path):
+    """Reliability 6, with torchrun: the signal's exit code, and the same fit goes on."""
+    program = (
+        "import signal, sys\n"
+        "from pathlib import Path\n"
+        f"sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "from test_distributed_fit import LONG, Processes, train\n"
+        "from wenliu.run_command import _leave\n"
+        "signal.signal(signal.SIGTERM, _leave)\n"
+        f"train(Path({str(tmp_path)!r}), Processes(2), **LONG)\n"
+    )
+    owner = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True)
+    checkpoints = tmp_path / "2" / "checkpoints"
+    end = time.monotonic() + 200
+    while not list(checkpoints.glob("step-*")):
+        assert owner.poll() is None and time.monotonic() < end
+        time.sleep(0.05)
+    owner.send_signal(signal.SIGTERM)
+    _, told = owner.communicate(timeout=120)
+    assert owner.returncode == 143
+    assert "the same command goes on from there" in told
+    stopped_at = max(int(path.name[5:]) for path in checkpoints.glob("step-*"))
+    assert train(tmp_path, Processes(2), **LONG).resumed_from == stopped_at
 
 
 def test_parts_of_a_step_cover_it_and_are_alike():

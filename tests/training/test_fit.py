@@ -14,18 +14,11 @@ from wenliu.modeling.network import build_model, load_model
 from wenliu.tasks import SingleLabelClassification
 from wenliu.training import fit as loop
 from wenliu.training.batches import Rows
-from wenliu.training.distributed import ALONE
-from wenliu.training.fit import _Fit, fit
+from wenliu.training.fit import fit
 from wenliu.training.optimization import balanced_weights, build_optimizer, linear_schedule
+from wenliu.training.plan import Plan
 from wenliu.training.prediction import predict_logits
-from wenliu.training.settings import FitSettings
 
-SETTINGS = FitSettings(
-    epochs=4, batch_by="rows", batch_size=8, batch_tokens=100, accumulation=1, learning_rate=3e-3,
-    layer_decay=1.0, weight_decay=0.01, warmup=0.1, max_gradient_norm=1.0, class_weights="none",
-    label_smoothing=0.0, token_dropout=0.0, precision="fp32", metric="macro_f1", patience=10,
-    evaluations_per_epoch=1, seed=5, cuda_graphs="auto",
-)  # fmt: skip
 TASK = SingleLabelClassification()
 CPU = torch.device("cpu")
 
@@ -60,23 +53,29 @@ def flat_of(rows):
 TRAINING, VALIDATION = make_rows(96), make_rows(40, 1)
 
 
-def run(tmp_path, name="run", training=TRAINING, task=TASK, **changes):
-    settings = replace(SETTINGS, **changes)
-    return fit(make_model(), task, training, VALIDATION, settings, tmp_path / name, CPU)
+@pytest.fixture
+def run(tmp_path, base_settings):
+    """Fits a fresh model with settings that differ from the base."""
+
+    def run(name="run", training=TRAINING, task=TASK, **changes):
+        settings = replace(base_settings, **changes)
+        return fit(make_model(), task, training, VALIDATION, settings, tmp_path / name, CPU)
+
+    return run
 
 
 def without_clock(history):
     return [{k: v for k, v in row.items() if k != "rows_per_second"} for row in history]
 
 
-def test_it_learns_and_keeps_the_best(tmp_path):
-    result = run(tmp_path, epochs=12)
+def test_it_learns_and_keeps_the_best(run, tmp_path):
+    result = run(epochs=12)
     assert result.best_score > 0.9
     scores = {
         row["epoch"]: row["macro_f1"] for row in result.history if row["split"] == "validation"
     }
     assert result.best_score == max(scores.values()) == scores[result.best_epoch]
-    assert [p.name for p in (tmp_path / "run").iterdir()] == [result.best.name]
+    assert result.best.is_dir() and result.best.parent == tmp_path / "run"
     logits = predict_logits(result.best, *flat_of(VALIDATION), batch_tokens=50, device="cpu")
     assert (logits.argmax(1) == VALIDATION.labels).mean() > 0.9
     assert result.steps == 12 * 12 and not result.stopped_early
@@ -84,8 +83,8 @@ def test_it_learns_and_keeps_the_best(tmp_path):
     assert {"step", "epoch", "loss", "learning_rate", "rows_per_second"} <= set(train_rows[0])
 
 
-def test_predictions_come_in_input_order(tmp_path):
-    folder = run(tmp_path, epochs=1).best
+def test_predictions_come_in_input_order(run):
+    folder = run(epochs=1).best
     flat, offsets = flat_of(TRAINING)
     together = predict_logits(folder, flat, offsets, batch_tokens=64, device="cpu")
     model = load_model(folder)
@@ -96,19 +95,23 @@ def test_predictions_come_in_input_order(tmp_path):
         assert np.allclose(together[i], alone, atol=1e-5)
 
 
-def test_one_seed_gives_identical_metrics(tmp_path):
-    first, second = run(tmp_path, "a", token_dropout=0.1), run(tmp_path, "b", token_dropout=0.1)
+def test_one_seed_gives_identical_metrics(run):
+    first, second = run("a", token_dropout=0.1), run("b", token_dropout=0.1)
     assert without_clock(first.history) == without_clock(second.history)
     weights, others = (load_model(r.best).state_dict() for r in (first, second))
     assert all(torch.equal(weights[name], others[name]) for name in weights)
-    assert without_clock(run(tmp_path, "c", seed=6).history) != without_clock(first.history)
+    assert without_clock(run("c", seed=6).history) != without_clock(first.history)
 
 
-def test_accumulation_is_the_gradient_of_all_rows_at_once(tmp_path):
+def test_accumulation_is_the_gradient_of_all_rows_at_once(tmp_path, base_settings):
     results = []
     for name, size, accumulation in (("a", 96, 1), ("b", 24, 4)):
         settings = replace(
-            SETTINGS, batch_size=size, accumulation=accumulation, class_weights="balanced", epochs=3
+            base_settings,
+            batch_size=size,
+            accumulation=accumulation,
+            class_weights="balanced",
+            epochs=3,
         )
         model = make_model(dropout=0.0)
         fit(model, TASK, TRAINING, VALIDATION, settings, tmp_path / name, CPU)
@@ -117,20 +120,20 @@ def test_accumulation_is_the_gradient_of_all_rows_at_once(tmp_path):
         assert torch.allclose(tensor, results[1][name], atol=1e-4), name
 
 
-def test_early_stopping(tmp_path):
+def test_early_stopping(run):
     # A learning rate of nothing never improves on the first evaluation.
-    result = run(tmp_path, epochs=50, learning_rate=1e-12, patience=2)
+    result = run(epochs=50, learning_rate=1e-12, patience=2)
     assert result.stopped_early and result.epochs == 3 and result.best_epoch == 1
 
 
-def test_several_evaluations_an_epoch_and_other_metrics(tmp_path):
-    result = run(tmp_path, epochs=2, evaluations_per_epoch=3, metric="loss")
+def test_several_evaluations_an_epoch_and_other_metrics(run):
+    result = run(epochs=2, evaluations_per_epoch=3, metric="loss")
     losses = [row["loss"] for row in result.history if row["split"] == "validation"]
     assert len(losses) == 6
     assert result.best_score == min(losses)
 
 
-def test_the_tasks_metrics_choose_the_best_model(tmp_path):
+def test_the_tasks_metrics_choose_the_best_model(run):
     class FirstIsBest(SingleLabelClassification):
         def __init__(self):
             self.evaluations = 0
@@ -139,13 +142,13 @@ def test_the_tasks_metrics_choose_the_best_model(tmp_path):
             self.evaluations += 1
             return {**super().metrics(gold, outputs, n_labels), "macro_f1": 1 / self.evaluations}
 
-    result = run(tmp_path, task=FirstIsBest())
+    result = run(task=FirstIsBest())
     assert (result.best_score, result.best_epoch) == (1.0, 1.0)
-    by_accuracy = run(tmp_path, "accuracy", task=FirstIsBest(), epochs=12, metric="accuracy")
+    by_accuracy = run("accuracy", task=FirstIsBest(), epochs=12, metric="accuracy")
     assert by_accuracy.best_epoch > 1
 
 
-def test_the_tasks_loss_is_minimised(tmp_path, monkeypatch):
+def test_the_tasks_loss_is_minimised(run, monkeypatch):
     class Indifferent(SingleLabelClassification):
         loss = "nothing"
 
@@ -153,11 +156,11 @@ def test_the_tasks_loss_is_minimised(tmp_path, monkeypatch):
         return logits.sum() * 0
 
     monkeypatch.setitem(loop.LOSSES, "nothing", nothing)
-    result = run(tmp_path, task=Indifferent(), epochs=1)
+    result = run(task=Indifferent(), epochs=1)
     assert {row["loss"] for row in result.history} == {0.0}
 
 
-def test_the_bar_shows_the_loss_of_every_step(tmp_path, monkeypatch):
+def test_the_bar_shows_the_loss_of_every_step(run, monkeypatch):
     shown, steps = [""], []
 
     class Bar:
@@ -179,39 +182,34 @@ def test_the_bar_shows_the_loss_of_every_step(tmp_path, monkeypatch):
         return Bar()
 
     monkeypatch.setattr(loop, "progress_bar", bar)
-    run(tmp_path, epochs=2)
+    run(epochs=2)
     assert sum(rows for rows, _ in steps) == 2 * len(TRAINING)
     assert all(text.startswith("loss 0.") and "macro" not in text for _, text in steps[:12])
     assert all("loss 0." in text and "macro_f1 0." in text for _, text in steps[12:])
 
 
-def test_nan_stops_with_a_remedy(tmp_path):
+def test_nan_stops_with_a_remedy(run):
     with pytest.raises(UserError, match=r"(?s)loss became nan.*learning_rate"):
-        run(tmp_path, learning_rate=float("nan"))
+        run(learning_rate=float("nan"))
 
 
 @pytest.mark.parametrize(("packed", "largest"), [(True, [0, 1]), (False, [2, 3, 4])])
-def test_the_largest_step_counts_padding_where_there_is_some(
-    tmp_path, monkeypatch, packed, largest
-):
-    fitting = _Fit(
-        make_model(), TASK, TRAINING, VALIDATION, replace(SETTINGS, epochs=1), tmp_path, CPU, ALONE
-    )
-    steps = [np.array([0, 1]), np.array([2, 3, 4])]
-    lengths = np.array([11, 12, 3, 3, 13])
-    monkeypatch.setattr(fitting, "_plan", lambda epoch: steps)
-    fitting.training = replace(TRAINING, lengths=lengths)
-    fitting.classifier.packed = packed
-    assert fitting._largest_step().tolist() == largest
+def test_the_largest_step_counts_padding_where_there_is_some(base_settings, packed, largest):
+    class TwoSteps(Plan):
+        def __iter__(self):
+            yield [np.array([0, 1]), np.array([2, 3, 4])]
+
+    plan = TwoSteps(np.array([11, 12, 3, 3, 13]), base_settings, packed)
+    assert plan.largest_step().tolist() == largest
 
 
-def test_nothing_to_learn_from(tmp_path):
+def test_nothing_to_learn_from(run):
     with pytest.raises(UserError, match="no training rows"):
-        run(tmp_path, training=TRAINING.take(np.array([], dtype=int)))
+        run(training=TRAINING.take(np.array([], dtype=int)))
 
 
-def test_bf16_runs(tmp_path):
-    assert np.isfinite(run(tmp_path, epochs=1, precision="bf16").history[-1]["loss"])
+def test_bf16_runs(run):
+    assert np.isfinite(run(epochs=1, precision="bf16").history[-1]["loss"])
 
 
 def test_parameter_groups():

@@ -16,16 +16,9 @@ from wenliu.tasks import SingleLabelClassification
 from wenliu.training.fit import fit
 from wenliu.training.memory import MOST_HALVINGS, MicroBatches, is_out_of_memory
 from wenliu.training.optimization import LOSSES, Objective
-from wenliu.training.settings import FitSettings
 from wenliu.training.step import TrainStep
 
 CPU = torch.device("cpu")
-SETTINGS = FitSettings(
-    epochs=2, batch_by="rows", batch_size=32, batch_tokens=100, accumulation=1, learning_rate=3e-3,
-    layer_decay=1.0, weight_decay=0.01, warmup=0.1, max_gradient_norm=1.0, class_weights="balanced",
-    label_smoothing=0.0, token_dropout=0.1, precision="fp32", metric="macro_f1", patience=10,
-    evaluations_per_epoch=1, seed=5, cuda_graphs="auto",
-)  # fmt: skip
 ERRORS = {
     "gpu": torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
     "cpu": RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"),
@@ -53,11 +46,22 @@ def lack_of_memory(monkeypatch):
     return lack
 
 
-def run(tmp_path, name, make_model, rows, **changes):
-    settings = replace(SETTINGS, **changes)
-    training, validation = rows(64), rows(16, 1)
-    task = SingleLabelClassification()
-    return fit(make_model(0.0), task, training, validation, settings, tmp_path / name, CPU)
+@pytest.fixture
+def settings(base_settings):
+    return replace(
+        base_settings, epochs=2, batch_size=32, class_weights="balanced", token_dropout=0.1
+    )
+
+
+@pytest.fixture
+def run(tmp_path, tiny_model, tiny_rows, settings):
+    """Fits a tiny model in a workspace of this name."""
+
+    def run(name):
+        rows, task = (tiny_rows(64), tiny_rows(16, 1)), SingleLabelClassification()
+        return fit(tiny_model(0.0), task, *rows, settings, tmp_path / name, CPU)
+
+    return run
 
 
 def same_weights(first, second):
@@ -69,14 +73,16 @@ def same_weights(first, second):
 
 @pytest.mark.parametrize("kind", ERRORS)
 @pytest.mark.parametrize("from_call", [0, 3])
-def test_three_times_out_of_memory(
-    tmp_path, tiny_model, tiny_rows, lack_of_memory, caplog, kind, from_call
-):
-    """In the probe, or in the middle of training."""
-    whole = run(tmp_path, "whole", tiny_model, tiny_rows)
+def test_three_times_out_of_memory(run, lack_of_memory, caplog, kind, from_call):
+    """Reliability 8: in the probe, or in the middle of training.
+
+    The batch halves three times, accumulation doubles, the rows of a step and what they teach the
+    model stay.
+    """
+    whole = run("whole")
     assert (whole.micro_batches, whole.out_of_memory) == (1, 0)
     sizes = lack_of_memory(4, ERRORS[kind], from_call)
-    pieces = run(tmp_path, "pieces", tiny_model, tiny_rows)
+    pieces = run("pieces")
     assert (pieces.micro_batches, pieces.out_of_memory) == (8, 3)
     assert sizes[-8:] == [4] * 8
     assert (pieces.steps, pieces.epochs) == (whole.steps, whole.epochs)
@@ -84,12 +90,11 @@ def test_three_times_out_of_memory(
     assert caplog.text.count("Out of memory") == 3
 
 
-def test_a_model_that_never_fits_ends_with_a_remedy(
-    tmp_path, tiny_model, tiny_rows, lack_of_memory
-):
+def test_a_model_that_never_fits_ends_with_a_remedy(run, lack_of_memory):
+    """Reliability 8: after five tries there is an error instead of a sixth."""
     lack_of_memory(0)
     with pytest.raises(UserError, match=r"(?s)Out of memory with 32 rows.*max_length"):
-        run(tmp_path, "never", tiny_model, tiny_rows)
+        run("never")
     micro_batches = MicroBatches(2)
     for _ in range(MOST_HALVINGS):
         micro_batches.halve(1_000)
@@ -98,30 +103,28 @@ def test_a_model_that_never_fits_ends_with_a_remedy(
         micro_batches.halve(1_000)
 
 
-def test_a_model_whose_moments_do_not_fit_names_a_smaller_one(
-    tmp_path, tiny_model, tiny_rows, monkeypatch
-):
+def test_a_model_whose_moments_do_not_fit_names_a_smaller_one(run, monkeypatch):
     def fail(self):
         raise ERRORS["gpu"]
 
     monkeypatch.setattr(step_module.TrainStep, "_allocate_optimizer", fail)
     with pytest.raises(UserError, match=r"(?s)moments do not fit.*model.checkpoint"):
-        run(tmp_path, "large", tiny_model, tiny_rows)
+        run("large")
 
 
-def test_other_errors_are_no_lack_of_memory(tmp_path, tiny_model, tiny_rows, lack_of_memory):
+def test_other_errors_are_no_lack_of_memory(run, lack_of_memory):
     lack_of_memory(0, RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
     with pytest.raises(RuntimeError, match="multiplied"):
-        run(tmp_path, "wrong", tiny_model, tiny_rows)
+        run("wrong")
     assert not is_out_of_memory(MemoryError("something else"))
 
 
-def test_the_probe_leaves_nothing_behind(tiny_model, tiny_rows):
+def test_the_probe_leaves_nothing_behind(settings, tiny_model, tiny_rows):
     rows, steps = tiny_rows(16), []
     for probed in (False, True):
         model = tiny_model(0.1)
-        objective = Objective(LOSSES["cross_entropy"], rows.labels, 2, SETTINGS, CPU)
-        step = TrainStep(as_classifier(model, CPU), rows, objective, SETTINGS, CPU, 10)
+        objective = Objective(LOSSES["cross_entropy"], rows.labels, 2, settings, CPU)
+        step = TrainStep(as_classifier(model, CPU), rows, objective, settings, CPU, 10)
         torch.manual_seed(4)
         if probed:
             step.probe(np.arange(16))

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from wenliu.disk import fsync, sha256_of, write_atomically
+from wenliu.parts import checksums
 
 MARKER = "COMPLETE.json"
 #: Beside the marker of a version that a later run used instead of making it again.
@@ -43,6 +44,11 @@ class Lineage:
     details: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
+def digest_of(lineage: Lineage) -> str:
+    """A lineage's fingerprint as one short text."""
+    return "-".join(value[:20] for _, value in sorted(lineage.fingerprint.items())) or "unknown"
+
+
 def commit(folder: Path, write: Callable[[Path], None], lineage: Lineage) -> dict[str, Any]:
     """Fills ``folder`` through ``write`` so that it is complete or invisible.
 
@@ -64,9 +70,10 @@ def commit(folder: Path, write: Callable[[Path], None], lineage: Lineage) -> dic
     beside.mkdir(parents=True)
     try:
         write(beside)
+        known = checksums(beside)
         files = {
             path.relative_to(beside).as_posix(): {
-                "sha256": sha256_of(path),
+                "sha256": known.get(path) or sha256_of(path),
                 "bytes": path.stat().st_size,
             }
             for path in sorted(beside.rglob("*"))

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from kedro.io import AbstractDataset
 
-from wenliu.parts import Format, Parts
+from wenliu.column_files import Format
+from wenliu.parts import Parts
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,13 +31,13 @@ class ArrowTableDataset(AbstractDataset[Any, Any]):
         self._format: Format = format
 
     def save(self, data: pa.Table | Parts) -> None:
-        """Writes one file for each part; what a node put aside already is linked."""
+        """Writes the parts; what lies in files of the format already is linked."""
         self._folder.mkdir(parents=True)
         Parts.of(data).write(self._folder, self._format)
 
     def load(self) -> pa.Table | Parts:
         """All parts, in order."""
-        parts = Parts.open(self._folder, self._format)
+        parts = Parts.open(self._folder)
         return parts.table() if self._format == "arrow" else parts
 
     def _exists(self) -> bool:

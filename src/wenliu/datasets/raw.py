@@ -9,17 +9,21 @@ from typing import Any
 from kedro.io import AbstractDataset
 
 from wenliu.errors import UserError
+from wenliu.inbox import ACCEPTED, stored_files
+from wenliu.project import find_project
 
 _GLOB = frozenset("*?[")
 
 
 class RawFiles(AbstractDataset[Any, Any]):
-    """Paths of raw files: one file, a folder, a glob, or a list of any of them in a folder.
+    """Paths of raw files: those that came with the problem, then what came through its inbox.
 
     Args:
         path: A file, a folder or a glob. In a folder every file counts but hidden ones, Markdown
             and links; sub-folders are not entered.
         files: Names or globs inside ``path``, when not all of it is meant.
+        accepted: Folder of the files that came through the inbox; relative to the project.
+            Default: the folder ``accepted`` in ``path``, where that is a folder.
         metadata: For Kedro-Viz.
     """
 
@@ -27,25 +31,33 @@ class RawFiles(AbstractDataset[Any, Any]):
         self,
         path: str,
         files: list[str] | None = None,
+        accepted: str | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         self._path = path
         self._files = files
+        self._accepted = accepted
         self.metadata = metadata
 
+    @property
+    def accepted(self) -> Path:
+        """Folder of the files that came through the inbox."""
+        if self._accepted is None:
+            return Path(self._path) / ACCEPTED
+        # Kedro makes `path` absolute, and no other argument.
+        return find_project() / self._accepted
+
     def load(self) -> list[Path]:
-        """The files, sorted by name.
+        """The files that came with the problem, by name, then those of the inbox, oldest first.
+
+        What comes later stands last: rows keep their places when files come.
 
         Raises:
             UserError: There are none.
         """
-        if self._files is not None:
-            patterns = [str(Path(self._path) / name) for name in self._files]
-        elif Path(self._path).is_dir():
-            patterns = [str(Path(self._path) / "*")]
-        else:
-            patterns = [self._path]
+        patterns = self._patterns()
         found = sorted({path for pattern in patterns for path in _matching(pattern)})
+        found += stored_files(self.accepted)
         if not found:
             raise UserError(
                 "There are no raw files.",
@@ -59,6 +71,11 @@ class RawFiles(AbstractDataset[Any, Any]):
         """Raw files are never written."""
         raise UserError("Raw files are read only.", where=self._path)
 
+    def _patterns(self) -> list[str]:
+        if self._files is not None:
+            return [str(Path(self._path) / name) for name in self._files]
+        return [str(Path(self._path) / "*") if Path(self._path).is_dir() else self._path]
+
     def _exists(self) -> bool:
         try:
             return bool(self.load())
@@ -66,7 +83,7 @@ class RawFiles(AbstractDataset[Any, Any]):
             return False
 
     def _describe(self) -> dict[str, Any]:
-        return {"path": self._path, "files": self._files}
+        return {"path": self._path, "files": self._files, "accepted": self._accepted}
 
 
 def _matching(pattern: str) -> list[Path]:

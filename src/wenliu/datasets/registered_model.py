@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from kedro.io import AbstractDataset, DatasetError
 
-from wenliu.datasets.commit import Lineage
+from wenliu import clock
+from wenliu.datasets.commit import Lineage, digest_of
 from wenliu.errors import UserError
+from wenliu.model_store import CONFIG, CREATED, DATA, SHA256, fingerprint_of
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -35,7 +37,6 @@ RUNTIME_PARTS = (
 #: What the runtime imports. The rest of our dependencies is for training and for reading files.
 RUNTIME_PACKAGES = ("numpy", "onnxruntime", "opencc", "pandas", "tokenizers")
 
-_SHA256 = "bundle_sha256"
 #: Of the code, parameters and inputs that a version was registered with: its completeness marker.
 _FINGERPRINT = "wenliu.fingerprint"
 _EXAMPLE = "快递三天了还没到，客服也不回消息"
@@ -54,6 +55,7 @@ class RegisteredModelDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
     Attributes:
         run_id: The MLflow run that the model belongs to; default: ``MLFLOW_RUN_ID``.
         lineage: Set by the versions hook before the node runs.
+        origin: Gives hashes of the raw data and of the configuration; set by the registry hook.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class RegisteredModelDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
         self.metadata = metadata
         self.run_id: str | None = None
         self.lineage = Lineage()
+        self.origin: Callable[[], tuple[str, str]] = lambda: ("", "")
         self._saved: dict[str, Any] | None = None
 
     def save(self, data: dict[str, Any]) -> None:
@@ -87,10 +90,10 @@ class RegisteredModelDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
         sha256 = read_manifest(bundle)["content_sha256"]
         try:
             client = self._client()
-            found = self._versions(client, f" and tag.{_SHA256} = '{sha256}'")
+            found = self._versions(client, f" and tag.{SHA256} = '{sha256}'")
             registered = found[0] if found else self._register(client, bundle, sha256, data)
             client.set_model_version_tag(
-                self._name, registered.version, _FINGERPRINT, _digest(self.lineage)
+                self._name, registered.version, _FINGERPRINT, digest_of(self.lineage)
             )
         except (MlflowException, OSError) as error:
             raise UserError(
@@ -108,7 +111,7 @@ class RegisteredModelDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
         """
         from mlflow.exceptions import MlflowException
 
-        condition = f" and tag.`{_FINGERPRINT}` = '{_digest(lineage)}'"
+        condition = f" and tag.`{_FINGERPRINT}` = '{digest_of(lineage)}'"
         try:
             found = self._versions(self._client(), condition)
         except (MlflowException, OSError):
@@ -118,13 +121,24 @@ class RegisteredModelDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
         return bool(found)
 
     def load(self) -> dict[str, Any]:
-        """``name``, ``version``, ``uri`` and ``reused``, of this run's version or the newest."""
+        """Which version this run has registered or reused; outside of a run, the newest.
+
+        Returns:
+            ``name``, ``version``, ``uri``, ``reused`` and ``fingerprint`` (of this run's data and
+            configuration; empty where no hook has set them).
+        """
+        fingerprint = {"fingerprint": fingerprint_of(*self.origin())}
         if self._saved is not None:
-            return self._saved
+            return self._saved | fingerprint
         versions = self._versions(self._client())
         if not versions:
             raise DatasetError(f"MLflow has no version of the model {self._name!r}.")
-        return self._facts(versions[0], reused=True)
+        return self._facts(versions[0], reused=True) | fingerprint
+
+    def content(self) -> str:
+        """What :meth:`load` depends on: a fingerprint's part."""
+        facts = self.load()
+        return f"version {facts['version']} of {self._name}, {facts['fingerprint']}"
 
     def _register(
         self, client: MlflowClient, bundle: Path, sha256: str, data: Mapping[str, Any]
@@ -165,12 +179,18 @@ class RegisteredModelDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
                 input_example=pd.DataFrame({"text": [_EXAMPLE]}),
             )
             client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
-            # The tag is set as the version is made: a crash leaves no version without it.
+            # The tags are set as the version is made: a crash leaves no version without them.
             registered = mlflow.register_model(
-                logged.model_uri, self._name, await_registration_for=0, tags={_SHA256: sha256}
+                logged.model_uri, self._name, await_registration_for=0, tags=self._tags(sha256)
             )
         client.update_model_version(self._name, registered.version, data.get("description", ""))
         return registered
+
+    def _tags(self, sha256: str) -> dict[str, str]:
+        data, config = self.origin()
+        now = clock.now().isoformat(timespec="seconds")
+        tags = {SHA256: sha256, CREATED: now, DATA: data, CONFIG: config}
+        return {key: value for key, value in tags.items() if value}
 
     def _versions(self, client: MlflowClient, condition: str = "") -> list[ModelVersion]:
         found = client.search_model_versions(f"name = '{self._name}'{condition}")
@@ -195,10 +215,6 @@ class RegisteredModelDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
 
     def _describe(self) -> dict[str, Any]:
         return {"name": self._name, "tracking_uri": self._tracking_uri}
-
-
-def _digest(lineage: Lineage) -> str:
-    return "-".join(value[:20] for _, value in sorted(lineage.fingerprint.items())) or "unknown"
 
 
 def requirements() -> list[str]:

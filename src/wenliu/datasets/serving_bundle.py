@@ -1,19 +1,22 @@
-"""The bundle that predicts: found when a node asks for it."""
+"""The bundle that predicts: found and loaded when a node asks for it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kedro.io import AbstractDataset
 
 from wenliu.errors import UserError
 
+if TYPE_CHECKING:
+    from wenliu.serving.bundle import Bundle
+
 
 class ServingBundleDataset(AbstractDataset[Any, Any]):
-    """Finds the champion of a problem, else its newest verified bundle.
+    """Loads the champion of a problem, else its newest verified bundle.
 
     Args:
         path: The project's root.
@@ -26,11 +29,14 @@ class ServingBundleDataset(AbstractDataset[Any, Any]):
         self._problem = problem
         self.metadata = metadata
 
-    def load(self) -> Callable[[str | None], tuple[Path, str]]:
-        """A function from the bundle asked for (or None) to its folder and a sentence about it."""
-        from wenliu.serving.locate import locate_bundle
+    def load(self) -> Callable[..., tuple[Bundle, str]]:
+        """From the bundle asked for (or None) to the loaded one and a sentence about it.
 
-        return partial(locate_bundle, self._project, self._problem)
+        The options are those of ``Bundle.load``.
+        """
+        from wenliu.serving.loading import load_bundle
+
+        return partial(load_bundle, self._project, self._problem)
 
     def save(self, data: Any) -> None:
         """Bundles are made by export."""

@@ -1,6 +1,6 @@
-"""Refuses parameters that nobody reads and catalog entries that nobody uses.
+"""Refuses parameters that nobody reads, catalog entries that nobody uses, and a gate without rows.
 
-Kedro ignores both in silence: a misspelt key would train with the default.
+Kedro ignores the first two in silence: a misspelt key would train with the default.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ from wenliu.errors import UserError
 if TYPE_CHECKING:
     from kedro.framework.context import KedroContext
     from kedro.io import CatalogProtocol
+    from kedro.pipeline import Pipeline
     from pydantic import ValidationError
 
 MISSING: Mapping[str, Any] = MappingProxyType({})
-#: Beginnings of the files, or folders of files, that Kedro reads in an environment.
-_KINDS = ("parameters", "catalog", "globals", "credentials", "logging")
+#: Beginnings of the files, or folders of files, that are read in an environment.
+_KINDS = ("parameters", "catalog", "globals", "credentials", "logging", "frozen")
 
 
 class GuardHook:
@@ -45,13 +46,16 @@ class GuardHook:
         )
 
     @hook_impl(tryfirst=True)
-    def before_pipeline_run(self, catalog: CatalogProtocol) -> None:
-        """Checks that every catalog entry belongs to a pipeline."""
+    def before_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol
+    ) -> None:
+        """Checks that every catalog entry belongs to a pipeline, and that a gate has its rows."""
         from kedro.framework.project import pipelines
 
         used = {name for pipeline in pipelines.values() for name in pipeline.datasets()}
         entries = [name for name in catalog if not name.startswith(("params:", "parameters"))]
         check_catalog_names(entries, used, self._folders)
+        check_frozen(pipeline, catalog, run_params.get("env"))
 
 
 def check_parameters(
@@ -169,6 +173,21 @@ def check_catalog_names(
             f"No pipeline uses the catalog entry {_names(unused)}.",
             where=_where(unused[:1], folders, {}, "catalog"),
             remedy=f"{_suggest(unused[0], used)}or delete the entry",
+        )
+
+
+def check_frozen(pipeline: Pipeline, catalog: CatalogProtocol, env: str | None) -> None:
+    """Refuses to train for hours towards a gate that has no rows to judge by.
+
+    Raises:
+        UserError: The run decides about a model, and its problem was never frozen.
+    """
+    if "decision" in pipeline.all_outputs() and not catalog.load("frozen_sets"):
+        chosen = f" --env {env}" if env else ""
+        raise UserError(
+            "No rows of this problem are frozen, so no two models can be compared.",
+            where="the stage promotion",
+            remedy=f"once: wenliu freeze{chosen}; or train without deciding: kedro run{chosen}",
         )
 
 

@@ -11,15 +11,21 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wenliu.datasets import RawFiles, VersionedDataset, WorkspaceDataset
+from wenliu.code import code_of, reread_code
+from wenliu.datasets import (
+    ChampionDataset,
+    FrozenSetsDataset,
+    RawFiles,
+    RegisteredModelDataset,
+    VersionedDataset,
+    WorkspaceDataset,
+)
 from wenliu.datasets.commit import Lineage
-from wenliu.disk import sha256_of
+from wenliu.disk import cached_sha256
 from wenliu.errors import UserError
-from wenliu.hooks.code import code_of, reread_code
 from wenliu.project import find_project
 
 if TYPE_CHECKING:
@@ -44,6 +50,10 @@ def lineage_of(node: Node, catalog: CatalogProtocol, run_id: str | None) -> Line
             versions[name], contents[name] = marker["version"], marker["content"]
         elif isinstance(dataset, RawFiles):
             contents |= _by_short_name(name, raw_checksums(dataset.load()))
+        elif isinstance(dataset, FrozenSetsDataset):
+            contents[name] = dataset.checksum()
+        elif isinstance(dataset, ChampionDataset | RegisteredModelDataset):
+            contents[name] = dataset.content()
         elif name.startswith(PARAMETERS):
             value, key = catalog.load(name), name.removeprefix("params:")
             parameters |= leaves(value, key)
@@ -70,7 +80,14 @@ def read_code(pipeline: Pipeline, catalog: CatalogProtocol) -> None:
 
 def unknown_inputs(node: Node, catalog: CatalogProtocol) -> list[str]:
     """Inputs whose content nobody can name before they are loaded."""
-    known = (VersionedDataset, RawFiles, WorkspaceDataset)
+    known = (
+        ChampionDataset,
+        FrozenSetsDataset,
+        RawFiles,
+        RegisteredModelDataset,
+        VersionedDataset,
+        WorkspaceDataset,
+    )
     return [
         name
         for name in node.inputs
@@ -80,15 +97,7 @@ def unknown_inputs(node: Node, catalog: CatalogProtocol) -> list[str]:
 
 def raw_checksums(paths: Iterable[Path]) -> dict[str, str]:
     """Path and sha256 of each file; read once as long as it does not change."""
-    return {
-        str(path): _cached_checksum(path, path.stat().st_size, path.stat().st_mtime_ns)
-        for path in paths
-    }
-
-
-@cache
-def _cached_checksum(path: Path, size: int, modified: int) -> str:
-    return sha256_of(path)
+    return {str(path): cached_sha256(path) for path in paths}
 
 
 def _by_short_name(name: str, checksums: dict[str, str]) -> dict[str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from wenliu.datasets import RegisteredModelDataset, VersionedDataset
+from wenliu.datasets import ChampionDataset, RegisteredModelDataset, VersionedDataset
 from wenliu.hooks.lineage import lineage_of, unknown_inputs
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def decide(node: Node, catalog: CatalogProtocol) -> Decision:
         return Decision(node.name, reason=f"reads {', '.join(unknown)}, which may have changed")
     lineage = lineage_of(node, catalog, None)
     versioned = {n: d for n, d in outputs.items() if isinstance(d, VersionedDataset)}
-    registered = [d for d in outputs.values() if isinstance(d, RegisteredModelDataset)]
+    registered = [d for d in outputs.values() if isinstance(d, _REGISTRY)]
     found = (
         _execution(node, versioned, lineage)
         if versioned
@@ -67,7 +67,9 @@ def decide(node: Node, catalog: CatalogProtocol) -> Decision:
     return found
 
 
-_STORED = (VersionedDataset, RegisteredModelDataset)
+#: What the registry keeps and not the disk.
+_REGISTRY = (RegisteredModelDataset, ChampionDataset)
+_STORED = (VersionedDataset, *_REGISTRY)
 
 
 def _execution(node: Node, outputs: dict[str, VersionedDataset], lineage: Lineage) -> Decision:

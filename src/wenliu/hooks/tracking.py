@@ -14,8 +14,8 @@ import atexit
 import logging
 import math
 import os
-import subprocess
-from getpass import getuser
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from kedro.framework.hooks import hook_impl
 
 from wenliu.datasets import RawFiles, VersionedDataset
 from wenliu.hooks.lineage import digest, leaves, raw_checksums
+from wenliu.hooks.run_tags import run_tags
 
 if TYPE_CHECKING:
     from kedro.framework.context import KedroContext
@@ -47,6 +48,7 @@ class TrackingHook:
         self._run_id: str | None = None
         self._tags: dict[str, str] = {}
         self._reused: dict[str, list[str]] = {}
+        self._lost = False
         # Ctrl-C and SIGTERM reach no Kedro hook; whatever is still open at exit was interrupted.
         atexit.register(self._end, "KILLED")
 
@@ -61,26 +63,18 @@ class TrackingHook:
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol
     ) -> None:
         """Starts the MLflow run and logs the parameters that the pipeline reads."""
-        from wenliu.tracking import open_store
+        from wenliu.tracking import close_orphans, open_store
 
+        self._end("KILLED")  # a run that Ctrl-C ended in a notebook: no hook was told
         self._catalog = catalog
-        self._tags, self._reused = {}, {}
+        self._tags, self._reused, self._lost = {}, {}, False
         client, experiment_id = open_store(self._project, self._problem)
+        close_orphans(client, experiment_id)
         pipelines = "+".join(run_params["pipeline_names"] or ["__default__"])
         run = client.create_run(
             experiment_id,
             run_name=f"{pipelines} {run_params['run_id']}",
-            tags={
-                "kedro.run_id": run_params["run_id"],
-                "kedro.env": run_params["env"] or "local",
-                "kedro.pipelines": pipelines,
-                "kedro.version": run_params["kedro_version"],
-                "mlflow.user": getuser(),
-                "mlflow.source.type": "PROJECT",
-                "mlflow.source.name": str(self._project),
-                **_process_tags(),
-                **_git_tags(self._project),
-            },
+            tags=run_tags(run_params, pipelines, self._project),
         )
         self._client: MlflowClient = client
         self._run_id = run.info.run_id
@@ -126,12 +120,13 @@ class TrackingHook:
         if isinstance(dataset, VersionedDataset):
             self._tag(f"kedro.version.{dataset_name}", dataset.resolve_save_version())
         how = _how(dataset)
-        if how is None or self._run_id is None:
+        if how is None:
             return
         if how in ("metrics", "steps"):
             self._log_metrics(how, data)
         assert isinstance(dataset, VersionedDataset)
-        self._client.log_artifact(self._run_id, str(dataset.load_path))
+        path = str(dataset.load_path)
+        self._send(lambda client, run_id: client.log_artifact(run_id, path))
 
     @hook_impl
     def after_pipeline_run(self) -> None:
@@ -150,36 +145,56 @@ class TrackingHook:
         if self._reused:
             reused = (f"{run}: {', '.join(nodes)}" for run, nodes in self._reused.items())
             self._tag("wenliu.reused", "; ".join(reused)[:_LONGEST_TAG])
-        run_id = self._run_id
         os.environ.pop("MLFLOW_RUN_ID", None)
-        try:
-            self._send_tags()
-            self._client.set_terminated(run_id, status)
-        except Exception as error:
-            # The model and its reports stand on disk: a tracking server that went away must not
-            # turn a good run into a failed one.
-            logging.getLogger(__name__).warning("MLflow could not be told %s: %s", status, error)
+        # A server that was gone may be back to hear the end; else the next start closes the run.
+        lost, self._lost = self._lost, False
+        self._send(lambda client, run_id: client.set_terminated(run_id, status), quietly=lost)
+        self._send_tags()
         self._run_id = None
+
+    def _send(self, ask: Callable[[MlflowClient, str], Any], quietly: bool = False) -> None:
+        """Asks MLflow something for this run.
+
+        The model and its reports stand on disk: a tracking server that goes away neither fails a
+        run nor holds it up. The first request it does not answer is the last but one.
+        """
+        if self._run_id is None or self._lost:
+            return
+        from mlflow.exceptions import MlflowException
+
+        try:
+            ask(self._client, self._run_id)
+        except (MlflowException, OSError) as error:
+            self._lost = True
+            level = logging.DEBUG if quietly else logging.WARNING
+            logging.getLogger(__name__).log(
+                level,
+                "MLflow does not answer: the run goes on and is not tracked any further. What it "
+                "makes is in data/. (%s)",
+                " ".join(str(error).split())[:200],
+            )
 
     def _tag(self, key: str, value: str | None) -> None:
         if value is not None:
             self._tags[key] = value
 
     def _send_tags(self) -> None:
-        from mlflow.entities import RunTag
+        if self._tags:
+            from mlflow.entities import RunTag
 
-        if self._run_id is not None and self._tags:
             tags = [RunTag(key, value) for key, value in self._tags.items()]
-            for start in range(0, len(tags), _BATCH):
-                self._client.log_batch(self._run_id, tags=tags[start : start + _BATCH])
+            self._send_batches("tags", tags, _BATCH)
         self._tags = {}
+
+    def _send_batches(self, what: str, values: Sequence[Any], size: int) -> None:
+        for start in range(0, len(values), size):
+            self._send(partial(_log_batch, {what: values[start : start + size]}))
 
     def _log_raw_files(self, paths: list[Path]) -> None:
         # Names of files make no tags: MLflow refuses brackets and the like in keys.
         checksums = raw_checksums(paths)
         self._tag("data.sha256", digest(checksums))
-        if self._run_id is not None:
-            self._client.log_dict(self._run_id, checksums, "raw_files.json")
+        self._send(lambda client, run_id: client.log_dict(run_id, checksums, "raw_files.json"))
 
     def _log_parameters(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
         from mlflow.entities import Param
@@ -190,15 +205,16 @@ class TrackingHook:
             if name.startswith("params:")
             for key, value in leaves(catalog.load(name), name.removeprefix("params:"))
         ]
-        assert self._run_id is not None
-        for start in range(0, len(params), _BATCH):
-            self._client.log_batch(self._run_id, params=params[start : start + _BATCH])
+        self._send_batches("params", params, _BATCH)
 
     def _log_metrics(self, how: str, data: Any) -> None:
         if self._run_id is not None:
             rows = _as_metrics(flatten(data), 0) if how == "metrics" else _curves(data)
-            for start in range(0, len(rows), _METRICS):
-                self._client.log_batch(self._run_id, metrics=rows[start : start + _METRICS])
+            self._send_batches("metrics", rows, _METRICS)
+
+
+def _log_batch(batch: dict[str, Any], client: MlflowClient, run_id: str) -> None:
+    client.log_batch(run_id, **batch)
 
 
 def _how(dataset: Any) -> str | None:
@@ -232,35 +248,3 @@ def flatten(metrics: dict[str, Any]) -> dict[str, float]:
         for name, value in leaves(metrics, "")
         if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     }
-
-
-def _process_tags() -> dict[str, str]:
-    """Enough to tell later whether the process that owned a run is still there."""
-    import socket
-
-    tags = {"proc.host": socket.gethostname(), "proc.pid": str(os.getpid())}
-    stat, boot = Path("/proc/self/stat"), Path("/proc/sys/kernel/random/boot_id")
-    if stat.exists():
-        tags |= {"proc.boot": boot.read_text().strip(), "proc.start": stat.read_text().split()[21]}
-    return tags
-
-
-def _git_tags(project: Path) -> dict[str, str]:
-    def git(*arguments: str) -> str | None:
-        try:
-            result = subprocess.run(
-                ["git", "-C", str(project), *arguments],
-                capture_output=True,
-                text=True,
-                timeout=10,
-                check=True,
-            )
-        except (OSError, subprocess.SubprocessError):
-            return None
-        return result.stdout.strip()
-
-    commit = git("rev-parse", "HEAD")
-    if commit is None:
-        return {}
-    dirty = bool(git("status", "--porcelain", "--untracked-files=no"))
-    return {"mlflow.source.git.commit": commit, "git.dirty": str(dirty).lower()}

@@ -12,10 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 from kedro.framework.hooks import hook_impl
 
-from wenliu.datasets import RegisteredModelDataset, VersionedDataset, WorkspaceDataset
+from wenliu import memo
+from wenliu.datasets import (
+    ChampionDataset,
+    RegisteredModelDataset,
+    VersionedDataset,
+    WorkspaceDataset,
+)
 from wenliu.errors import UserError
 from wenliu.hooks.lineage import digest, lineage_of, read_code
-from wenliu.parts import sweep_forgotten
+from wenliu.put_aside import sweep_forgotten
 
 if TYPE_CHECKING:
     from kedro.io import CatalogProtocol
@@ -35,6 +41,7 @@ class VersionsHook:
         """Reads the code as it is now and pins every versioned dataset of the run."""
         self._catalog = catalog
         sweep_forgotten()
+        memo.sweep()
         read_code(pipeline, catalog)
         pin_versions(pipeline, catalog, run_params.get("load_versions") or {})
 
@@ -60,7 +67,7 @@ class VersionsHook:
         lineage = lineage_of(node, catalog, run_id)
         for name in node.outputs:
             dataset = catalog.get(name)
-            if isinstance(dataset, VersionedDataset | RegisteredModelDataset):
+            if isinstance(dataset, VersionedDataset | RegisteredModelDataset | ChampionDataset):
                 dataset.lineage = lineage
 
     @hook_impl

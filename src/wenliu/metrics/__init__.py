@@ -15,11 +15,13 @@ from wenliu.metrics.classification import (
     confusion_matrix,
     macro_f1,
     macro_f1_of,
+    macro_recall_of,
 )
 from wenliu.metrics.confident_learning import confident_learning
 from wenliu.metrics.intervals import (
     Interval,
     McNemar,
+    binomial_tail,
     bootstrap_interval,
     counts_interval,
     mcnemar,
@@ -31,6 +33,7 @@ __all__ = [
     "Interval",
     "McNemar",
     "accuracy_of",
+    "binomial_tail",
     "bootstrap_interval",
     "calibration_error",
     "calibration_summary",
@@ -43,6 +46,7 @@ __all__ = [
     "log_softmax",
     "macro_f1",
     "macro_f1_of",
+    "macro_recall_of",
     "mcnemar",
     "paired_bootstrap",
     "reliability_curve",

@@ -2,7 +2,8 @@
 
 Temperature scaling is from Guo et al. 2017, "On Calibration of Modern Neural Networks";
 equal-mass bins from Nguyen and O'Connor 2015 (bins of equal width leave most bins empty when a
-model is sure of nearly everything).
+model is sure of nearly everything). What chance alone makes of a calibrated model is from Bröcker
+and Smith 2007, "Increasing the Reliability of Reliability Diagrams".
 """
 
 from __future__ import annotations
@@ -83,6 +84,40 @@ def calibration_error(probabilities: ArrayLike, gold: ArrayLike, bins: int = 15)
     return float(np.average(np.abs(curve.confidence - curve.accuracy), weights=curve.rows))
 
 
+def chance_error(
+    probabilities: ArrayLike,
+    bins: int = 15,
+    n: int = 400,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Between which bounds the calibration error lies where confidence is right to the digit.
+
+    The error is never 0: it is a mean of distances, and each bin's accuracy swings. On few rows
+    that is most of it, so an error says something only above these bounds. Labels are drawn by the
+    model's own confidence.
+
+    Args:
+        probabilities: ``(rows, labels)``.
+        bins: As for ``calibration_error``.
+        n: Draws of all labels.
+        confidence: Share of the draws between the bounds.
+        seed: Of the draws.
+    """
+    sure = np.sort(np.asarray(probabilities, dtype=np.float64).max(axis=1, initial=0))
+    if not sure.size:
+        return 0.0, 0.0
+    sizes = np.array([part.size for part in np.array_split(sure, min(bins, sure.size))])
+    starts = np.cumsum(sizes) - sizes
+    expected = np.add.reduceat(sure, starts)
+    random, errors = np.random.default_rng(seed), np.zeros(n)
+    for draw in range(n):
+        hits = np.add.reduceat((random.random(sure.size) < sure).astype(np.float64), starts)
+        errors[draw] = np.abs(expected - hits).sum() / sure.size
+    low, high = np.quantile(errors, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)
+
+
 def fit_temperature(logits: ArrayLike, gold: ArrayLike) -> float:
     """The temperature that gives validation rows their highest likelihood.
 
@@ -124,9 +159,17 @@ def fit_temperature(logits: ArrayLike, gold: ArrayLike) -> float:
 
 
 def calibration_summary(
-    logits: ArrayLike, gold: ArrayLike, temperature: float, bins: int = 15
+    logits: ArrayLike,
+    gold: ArrayLike,
+    temperature: float,
+    bins: int = 15,
+    confidence: float = 0.95,
+    seed: int = 0,
 ) -> dict[str, Any]:
-    """Calibration error, log loss and reliability curve before and after ``temperature``."""
+    """Calibration error, log loss and reliability curve before and after ``temperature``.
+
+    Beside the error after it stand the bounds that chance alone explains (``chance_error``).
+    """
     summary: dict[str, Any] = {}
     for name, t in (("before", 1.0), ("after", temperature)):
         probabilities = softmax(logits, t)
@@ -138,4 +181,7 @@ def calibration_summary(
             "accuracy": [float(v) for v in curve.accuracy],
             "rows": [int(v) for v in curve.rows],
         }
+    summary["ece_chance_low"], summary["ece_chance_high"] = chance_error(
+        softmax(logits, temperature), bins, confidence=confidence, seed=seed
+    )
     return summary

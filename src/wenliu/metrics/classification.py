@@ -50,11 +50,22 @@ def accuracy_of(counts: NDArray[Any]) -> Floats:
     return _ratio(np.trace(counts, axis1=-2, axis2=-1), counts.sum(axis=(-2, -1)))
 
 
-def macro_f1_of(counts: NDArray[Any]) -> Floats:
-    """Macro-F1 of one confusion matrix, or of a stack of shape ``(..., labels, labels)``."""
-    hits = np.diagonal(counts, axis1=-2, axis2=-1)
-    seen = counts.sum(axis=-1) + counts.sum(axis=-2)
+def macro_f1_of(counts: NDArray[Any], first: int | None = None) -> Floats:
+    """Macro-F1 of one confusion matrix, or of a stack of shape ``(..., labels, labels)``.
+
+    Args:
+        counts: Gold in rows, predicted in columns.
+        first: Average over the first so many classes only; default: all.
+    """
+    hits = np.diagonal(counts, axis1=-2, axis2=-1)[..., :first]
+    seen = (counts.sum(axis=-1) + counts.sum(axis=-2))[..., :first]
     return _ratio(_ratio(2 * hits, seen).sum(axis=-1), (seen > 0).sum(axis=-1))
+
+
+def macro_recall_of(counts: NDArray[Any]) -> Floats:
+    """Mean recall over the classes that occur in gold: 1 / classes for whoever reads no text."""
+    hits, support = np.diagonal(counts, axis1=-2, axis2=-1), counts.sum(axis=-1)
+    return _ratio(_ratio(hits, support).sum(axis=-1), (support > 0).sum(axis=-1))
 
 
 def macro_f1(gold: ArrayLike, predicted: ArrayLike, n_labels: int) -> float:

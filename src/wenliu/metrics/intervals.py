@@ -151,14 +151,17 @@ def mcnemar(gold: ArrayLike, first: ArrayLike, second: ArrayLike) -> McNemar:
     return McNemar(only_first, only_second, _binomial_p(only_first, only_first + only_second))
 
 
+def binomial_tail(hits: int, trials: int) -> float:
+    """Probability of at most ``hits`` heads in ``trials`` tosses of a fair coin."""
+    logs = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, trials + 1)))])
+    tail = np.arange(hits + 1)
+    log_terms = logs[trials] - logs[tail] - logs[trials - tail] - trials * np.log(2.0)
+    return float(min(1.0, np.exp(log_terms).sum()))
+
+
 def _binomial_p(hits: int, trials: int) -> float:
     """Two-sided exact p-value of ``hits`` in ``trials`` tosses of a fair coin."""
-    if trials == 0:
-        return 1.0
-    logs = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, trials + 1)))])
-    tail = np.arange(min(hits, trials - hits) + 1)
-    log_terms = logs[trials] - logs[tail] - logs[trials - tail] - trials * np.log(2.0)
-    return float(min(1.0, 2.0 * np.exp(log_terms).sum()))
+    return min(1.0, 2.0 * binomial_tail(min(hits, trials - hits), trials))
 
 
 def _summed(drawn: NDArray[Any], cells: NDArray[Any], n_labels: int) -> NDArray[Any]:

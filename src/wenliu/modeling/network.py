@@ -15,6 +15,7 @@ from transformers.utils import logging as transformers_logging
 
 from wenliu.errors import UserError
 from wenliu.modeling.choices import ModelChoice, ScratchSize
+from wenliu.modeling.heads import continues, grow_head, label_settings, labels_of, redraw_head
 
 #: A task's head by its name.
 HEADS: dict[str, type[BertForSequenceClassification]] = {"sequence": BertForSequenceClassification}
@@ -30,6 +31,9 @@ def build_model(
 ) -> BertForSequenceClassification:
     """A classifier ready for fine-tuning, in fp32 on the CPU.
 
+    A checkpoint that is a classifier of these labels, or of the first ones of them, keeps its
+    head; new labels get rows of their own.
+
     Args:
         profile: The doctor's ``checkpoint_profile``; without a path the weights are random.
         head: The task's, a key of ``HEADS``.
@@ -40,14 +44,31 @@ def build_model(
     Raises:
         UserError: If weights are missing in the checkpoint or its vocabulary does not fit.
     """
-    names = dict(enumerate(labels))
-    outputs = {"id2label": names, "label2id": {name: i for i, name in names.items()}}
     torch.manual_seed(params.seed)
     if profile["path"] is None:
-        model = HEADS[head](_scratch_config(params.scratch, vocab_size, outputs))
+        config = _scratch_config(params.scratch, vocab_size, label_settings(labels))
+        model = HEADS[head](config)
         _draw_for_small_data(model)
         return model
-    return _from_checkpoint(HEADS[head], Path(profile["path"]), vocab_size, outputs)
+    return _from_checkpoint(HEADS[head], Path(profile["path"]), vocab_size, labels)
+
+
+def count_weights(
+    profile: Mapping[str, Any],
+    *,
+    head: str,
+    labels: Sequence[str],
+    vocab_size: int,
+    params: ModelChoice,
+) -> int:
+    """How many weights ``build_model`` would make of these arguments; nothing is allocated."""
+    if profile["path"] is None:
+        config = _scratch_config(params.scratch, vocab_size, label_settings(labels))
+    else:
+        config = _checkpoint_config(_declared_config(Path(profile["path"])), label_settings(labels))
+    with torch.device("meta"):
+        model = HEADS[head](config)
+    return sum(parameter.numel() for parameter in model.parameters())
 
 
 def save_model(model: PreTrainedModel, folder: Path) -> None:
@@ -88,6 +109,20 @@ def _scratch_config(size: ScratchSize, vocab_size: int, outputs: dict[str, Any])
     )
 
 
+def _declared_config(path: Path) -> dict[str, Any]:
+    # The file is read here, not by AutoConfig: hfl/chinese-roberta-wwm-ext and others declare
+    # classes that are not the ones their weights were made by, and the doctor has looked.
+    declared: dict[str, Any] = json.loads((path / "config.json").read_text("utf-8"))
+    return declared
+
+
+def _checkpoint_config(declared: dict[str, Any], outputs: dict[str, Any]) -> BertConfig:
+    declared = dict(declared)
+    for key in ("architectures", "model_type", "num_labels", "id2label", "label2id", "dtype"):
+        declared.pop(key, None)
+    return BertConfig(**{**declared, **outputs})
+
+
 @torch.no_grad()
 def _draw_for_small_data(model: BertForSequenceClassification) -> None:
     """Random weights that a thousand rows can train.
@@ -108,17 +143,12 @@ def _draw_for_small_data(model: BertForSequenceClassification) -> None:
 
 
 def _from_checkpoint(
-    kind: type[BertForSequenceClassification],
-    path: Path,
-    vocab_size: int,
-    outputs: dict[str, Any],
+    kind: type[BertForSequenceClassification], path: Path, vocab_size: int, labels: Sequence[str]
 ) -> BertForSequenceClassification:
-    # The file is read here, not by AutoConfig: hfl/chinese-roberta-wwm-ext and others declare
-    # classes that are not the ones their weights were made by, and the doctor has looked.
-    declared = json.loads((path / "config.json").read_text("utf-8"))
-    for key in ("architectures", "model_type", "num_labels", "id2label", "label2id", "dtype"):
-        declared.pop(key, None)
-    config = BertConfig(**{**declared, **outputs})
+    declared = _declared_config(path)
+    known = labels_of(declared)
+    keeps = declared.get("architectures") == [kind.__name__] and continues(labels, known)
+    config = _checkpoint_config(declared, label_settings(known if keeps else labels))
     if vocab_size > config.vocab_size:
         raise UserError(
             f"The tokenizer has {vocab_size} tokens, the weights only {config.vocab_size}.",
@@ -133,17 +163,33 @@ def _from_checkpoint(
             use_safetensors=True,
             dtype=torch.float32,
             output_loading_info=True,
+            ignore_mismatched_sizes=True,  # a head of other labels; checked below
         )
     model, loading = loaded  # a pair, because of output_loading_info
+    _check_loaded(loading, path)
+    if keeps:
+        grow_head(model, labels)
+    elif "classifier.weight" not in loading["missing_keys"]:
+        redraw_head(model)
+    return model
+
+
+def _check_loaded(loading: Mapping[str, Any], path: Path) -> None:
     new = ("classifier.", "bert.pooler.")  # heads are trained here; some checkpoints lack a pooler
     missing = sorted(k for k in loading["missing_keys"] if not k.startswith(new))
+    other = sorted(k for k, *_ in loading["mismatched_keys"] if not k.startswith("classifier."))
     if missing:
         raise UserError(
             f"{len(missing)} weights of BERT are not in the checkpoint, e.g. {missing[0]}.",
             where=str(path),
             remedy="Use a checkpoint of the BERT family.",
         )
-    return model
+    if other:
+        raise UserError(
+            f"{len(other)} weights have another size than config.json says, e.g. {other[0]}.",
+            where=str(path),
+            remedy="Take config.json and weights from the same checkpoint.",
+        )
 
 
 @contextlib.contextmanager

@@ -40,21 +40,16 @@ def find_encoding(path: Path, options: ReadOptions) -> tuple[str, str]:
         UserError: More than half of the lines can be read as neither.
     """
     head = read_head(path, options)
-    marked = head.startswith(codecs.BOM_UTF8)
     if options.encoding != "auto":
-        return _given_encoding(path, options.encoding, marked)
-    if marked:
-        return "utf-8-sig", "starts with the UTF-8 byte order mark"
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16", "starts with a UTF-16 byte order mark"
+        return _given_encoding(path, options.encoding, head.startswith(codecs.BOM_UTF8))
+    if evident := evident_encoding(path, options):
+        return evident
     if head.count(b"\0") * 10 > len(head):
         raise UserError(
             "The file looks like UTF-16 without a byte order mark, or is not text.",
             where=str(path),
             remedy="give ingestion.encoding (utf-16-le or utf-16-be), or save the file as UTF-8",
         )
-    if _decodes(path, "utf-8", options):
-        return "utf-8", "the whole file is valid UTF-8"
     lines, beyond_ascii, valid = _compare(path, options)
     mostly_utf8 = 0 < beyond_ascii <= 2 * (valid["utf-8"] - (lines - beyond_ascii))
     if not mostly_utf8 and _decodes(path, "gb18030", options):
@@ -69,6 +64,21 @@ def find_encoding(path: Path, options: ReadOptions) -> tuple[str, str]:
             remedy="save the file as UTF-8 or give ingestion.encoding (big5, shift_jis, ...)",
         )
     return best, f"{bad} of the first {lines} lines cannot be decoded, fewest among the known"
+
+
+def evident_encoding(path: Path, options: ReadOptions) -> tuple[str, str] | None:
+    """An encoding that leaves no doubt, and how it was found; None where there is none.
+
+    Text in another encoding is not valid UTF-8 by chance, whereas UTF-8 often is valid GB18030.
+    """
+    head = read_head(path, options)
+    if head.startswith(codecs.BOM_UTF8):
+        return "utf-8-sig", "starts with the UTF-8 byte order mark"
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16", "starts with a UTF-16 byte order mark"
+    if head.count(b"\0") * 10 <= len(head) and _decodes(path, "utf-8", options):
+        return "utf-8", "the whole file is valid UTF-8"
+    return None
 
 
 def _given_encoding(path: Path, name: str, marked: bool) -> tuple[str, str]:

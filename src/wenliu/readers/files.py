@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -108,6 +108,7 @@ def open_files(
     options: ReadOptions,
     columns: Mapping[str, str | int | None] | None = None,
     limit: int | None = None,
+    look: Callable[..., Sniffed] = sniff,
 ) -> list[RawFile]:
     """Looks at all files; each is sniffed for what the options leave open.
 
@@ -119,6 +120,7 @@ def open_files(
         options: What is known of them.
         columns: Role to column, by name or by position from 0.
         limit: Rows of all files together: each gives an equal share of its first rows.
+        look: What to call in place of ``sniff``, with the same arguments.
 
     Raises:
         UserError: See ``sniff``; or a file is a link.
@@ -132,8 +134,8 @@ def open_files(
             )
     before = {path: _state(path) for path in paths}
     # With a limit nobody wants to wait for statistics of everything.
-    look = {} if limit is None else {"max_rows": max(2000, limit)}
-    sniffed = [sniff(path, options, columns, **look) for path in paths]
+    rows = {} if limit is None else {"max_rows": max(2000, limit)}
+    sniffed = [look(path, options, columns, **rows) for path in paths]
     roles: dict[tuple[str, ...], dict[str, str | None]] = {}
     for found in sorted(sniffed, key=lambda each: -each.rows):
         roles.setdefault(found.columns, found.roles)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 import io
 import tempfile
 import zlib
@@ -12,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from wenliu.disk import cached_sha256
 from wenliu.errors import UserError
 from wenliu.readers.options import ReadOptions
 
@@ -121,8 +121,8 @@ def seekable(path: Path, options: ReadOptions) -> Iterator[BinaryIO]:
 
 def file_sha256(path: Path) -> str:
     """Hash of the file as it lies on disk, compressed or not."""
-    with _open_regular(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+    _open_regular(path).close()
+    return cached_sha256(path)
 
 
 def _check_size(path: Path, options: ReadOptions) -> None:

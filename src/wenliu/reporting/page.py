@@ -40,6 +40,14 @@ class Section:
     blocks: Sequence[Block] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Link:
+    """A cell of a table that leads to another page, at ``href`` from this one."""
+
+    text: str
+    href: str
+
+
 def paragraph(text: str, tone: Tone = "plain") -> Block:
     """Running text; ``tone`` sets it off as good news, a warning or the verdict."""
     return Block("paragraph", {"text": text.replace(" %", _PERCENT), "tone": tone})
@@ -54,9 +62,12 @@ def table(
 ) -> Block:
     """A table; numbers stand at the right, ``folded`` shows it only when it is opened.
 
-    A cell is text, a number (floats with three decimals) or ``None`` (a dash).
+    A cell is text, a number (floats with three decimals), a :class:`Link` or ``None`` (a dash).
     """
-    cells = [[_cell(value) for value in row] for row in rows]
+    cells = [
+        [(*_cell(value), value.href if isinstance(value, Link) else None) for value in row]
+        for row in rows
+    ]
     return Block(
         "table", {"columns": list(columns), "rows": cells, "caption": caption, "folded": folded}
     )
@@ -92,6 +103,11 @@ def percent(value: float, digits: int = 1) -> str:
     return f"{100 * value:.{digits}f}{_PERCENT}"
 
 
+def p_value(p: float) -> str:
+    """A p-value with three digits; smaller ones are ``< 0.001``."""
+    return f"{p:.3f}" if p >= 0.001 else "< 0.001"
+
+
 def points(value: float) -> str:
     """A difference of shares in percentage points: ``-0.0123`` as ``−1.2``."""
     return f"{100 * value:+.1f}".replace("-", "−")
@@ -107,7 +123,7 @@ def _cell(value: object) -> tuple[str, str]:
         return f"{value:,}", "number"
     if isinstance(value, float):
         return f"{value:.3f}", "number"
-    text = str(value)
+    text = value.text if isinstance(value, Link) else str(value)
     return text, "number" if text.endswith(_PERCENT) and len(text) < 20 else "text"
 
 

@@ -155,6 +155,12 @@ class Bundle:
         """Logits of shape ``(rows, labels)`` for flat token ids with ``rows + 1`` offsets."""
         return self._runtime.logits(token_ids, offsets)
 
+    def unknown_tokens(self, texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """``[UNK]`` tokens and all tokens, uncut, of texts that :meth:`clean` has returned."""
+        tokens = self._tokenizer.tokenize(texts)
+        unknown = np.flatnonzero(tokens.ids == special_id(self._tokenizer, "[UNK]"))
+        return np.bincount(tokens.rows_of(unknown), minlength=len(texts)), np.diff(tokens.offsets)
+
     def predict(self, texts: Sequence[str]) -> list[Prediction]:
         """One prediction for each raw text, in the order given."""
         return self.predict_clean(self.clean(texts))

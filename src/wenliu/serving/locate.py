@@ -1,15 +1,21 @@
-"""Which bundle is meant? The champion, the newest verified one, or the one asked for."""
+"""Which bundle is meant? The champion, the newest verified one, or the one asked for.
+
+``champion`` and ``previous`` are links that a promotion turns. Whoever loads gets the real folder
+behind the link, which stays the same while it is read.
+"""
 
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 
 from wenliu.errors import UserError
 from wenliu.serving.manifest import MANIFEST
 
 #: Where the catalog keeps bundles and the champion, and the reports that vouch for them.
-_BUNDLES, _REPORTS = Path("data/07_model_output"), Path("data/08_reporting")
+BUNDLES, _REPORTS = Path("data/07_model_output"), Path("data/08_reporting")
+CHAMPION, PREVIOUS = "champion", "previous"
 _COMPLETE = "COMPLETE.json"  # written last by the datasets: without it a version does not exist
 _REUSED = "REUSED.json"  # beside it where a later run used the version instead of making another
 
@@ -32,12 +38,14 @@ def locate_bundle(
     Raises:
         UserError: When there is none, saying which there are or how to make one.
     """
-    home = project / _BUNDLES / problem
+    home = project / BUNDLES / problem
     if wanted is not None:
         return _wanted(project, problem, wanted)
-    champion = home / "champion"
-    if (champion / MANIFEST).is_file():
+    if champion := linked(home / CHAMPION):
         return champion, f"the champion of {problem}"
+    if (home / CHAMPION).is_symlink() and (previous := linked(home / PREVIOUS)):
+        logging.getLogger(__name__).warning("The champion's folder is gone; the next run mends it.")
+        return previous, f"the previous champion of {problem}"
     verified = _verified(project, problem)
     for version in _versions(home):
         if version in verified:
@@ -52,11 +60,16 @@ def locate_bundle(
     )
 
 
+def linked(link: Path) -> Path | None:
+    """The real folder of the bundle behind a link; None: it leads to no bundle."""
+    return link.resolve() if (link / MANIFEST).is_file() else None
+
+
 def _wanted(project: Path, problem: str, wanted: str) -> tuple[Path, str]:
     for folder in (Path(wanted), Path(wanted) / "bundle"):
         if (folder / MANIFEST).is_file():
             return folder.resolve(), f"the folder {wanted}"
-    home = project / _BUNDLES / problem
+    home = project / BUNDLES / problem
     versions = _versions(home)
     if wanted in versions:
         note = "" if wanted in _verified(project, problem) else ", which export has not verified"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 
 import numpy as np
@@ -18,6 +18,13 @@ def stable_fraction(key: str, salt: str) -> float:
     digest = blake2b(f"{salt}\0{key}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
     # 53 bits are what a float holds: rounding a 64-bit fraction could give 1.0.
     return (int.from_bytes(digest, "big") >> 11) / 2**53
+
+
+def stable_fractions(keys: Sequence[str], salt: str) -> np.ndarray:
+    """:func:`stable_fraction` of every key: ``(n,)`` float64."""
+    salted = (f"{salt}\0{key}".encode("utf-8", "surrogatepass") for key in keys)
+    joined = b"".join(blake2b(key, digest_size=8).digest() for key in salted)
+    return (np.frombuffer(joined, ">u8") >> np.uint64(11)).astype(np.float64) / 2**53
 
 
 def digests(texts: Iterable[str]) -> np.ndarray:
@@ -43,10 +50,14 @@ def numbered(digests: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         first, ascending.
     """
     # Stable: the rows of one digest stay in order, so the first of a run is where it occurs first.
-    order = np.lexsort((digests[:, 1], digests[:, 0]))
+    order = np.argsort(digests[:, 0], kind="stable")
     run = digests[order]
     starts = np.ones(len(order), bool)
-    starts[1:] = (run[1:] != run[:-1]).any(axis=1)
+    starts[1:] = run[1:, 0] != run[:-1, 0]
+    if (run[1:, 1] != run[:-1, 1])[~starts[1:]].any():  # different digests that begin alike
+        order = np.lexsort((digests[:, 1], digests[:, 0]))
+        run = digests[order]
+        starts[1:] = (run[1:] != run[:-1]).any(axis=1)
     firsts = order[starts]
     by_occurrence = np.argsort(firsts)
     number = np.empty(len(firsts), np.int64)

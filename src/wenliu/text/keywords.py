@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from dataclasses import dataclass
-from math import log, sqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -52,7 +50,8 @@ class WordCounts:
 
     def __init__(self, n_labels: int) -> None:
         self.rows = 0
-        self._counts = [Counter[str]() for _ in range(n_labels)]
+        self._n_labels = n_labels
+        self._tables: list[pa.Table] = []
 
     def add(self, words: pa.ListArray, labels: pa.Array) -> None:
         """Counts a batch.
@@ -61,6 +60,7 @@ class WordCounts:
             words: Words of each row.
             labels: Label id of each row.
         """
+        import pyarrow as pa
         import pyarrow.compute as pc
 
         self.rows += len(words)
@@ -85,8 +85,40 @@ class WordCounts:
         found, rows = np.unique(
             np.asarray(labels, np.int64)[row] << bits | word, return_counts=True
         )
-        for pair, count in zip(found.tolist(), rows.tolist(), strict=True):
-            self._counts[pair >> bits][names[pair & ((1 << bits) - 1)]] += count
+        columns = [
+            pa.array(names, pa.string()).take(pa.array(found & ((1 << bits) - 1))),
+            pa.array((found >> bits).astype(np.int32)),
+            pa.array(rows, pa.int64()),
+        ]
+        self._tables.append(pa.Table.from_arrays(columns, schema=counts_schema()))
+
+    def counts(self) -> pa.Table:
+        """A row for each word and label that occur together: what :meth:`merge` takes."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        table = pa.concat_tables([counts_schema().empty_table(), *self._tables])
+        # In one thread, for a fixed order: the same words give the same table.
+        summed = table.group_by(["word", "label_id"], use_threads=False).aggregate(
+            [("rows", "sum")]
+        )
+        summed = summed.filter(pc.not_equal(summed["rows_sum"], 0))  # all its rows were taken off
+        columns = [summed[name] for name in ("word", "label_id", "rows_sum")]
+        self._tables = [pa.Table.from_arrays(columns, schema=counts_schema())]
+        return self._tables[0]
+
+    def merge(self, counts: pa.Table, rows: int) -> None:
+        """Adds what another one counted in so many rows."""
+        self.rows += rows
+        self._tables.append(counts)
+
+    def take_off(self, counts: pa.Table, rows: int) -> None:
+        """Undoes a :meth:`merge` of rows that were merged among others."""
+        import pyarrow.compute as pc
+
+        place = counts.schema.get_field_index("rows")
+        less = counts.set_column(place, counts.field(place), pc.negate(counts["rows"]))
+        self.merge(less, -rows)
 
     def keywords(self, top: int) -> list[list[Keyword]]:
         """Log-odds ratios with an informative Dirichlet prior (Monroe, Colaresi and Quinn 2008).
@@ -100,25 +132,42 @@ class WordCounts:
         Returns:
             For each label its keywords, the strongest first, all with a positive score.
         """
-        total = sum(self._counts, Counter[str]())
-        size = sum(total.values())
-        return [_keywords(own, total, size, top) for own in self._counts]
-
-
-def _keywords(own: Counter[str], total: Counter[str], size: int, top: int) -> list[Keyword]:
-    own_size = sum(own.values())
-    found = []
-    for word, rows in own.items():
-        everywhere = total[word]
-        if rows < _MIN_ROWS:
-            continue
-        prior = _PRIOR * everywhere / size
+        table = self.counts()
+        encoded = table["word"].combine_chunks().dictionary_encode()
+        word, label = encoded.indices.to_numpy(), table["label_id"].to_numpy()
+        rows = table["rows"].to_numpy()
+        everywhere = np.bincount(word, rows, len(encoded.dictionary))[word]
+        size, of_label = rows.sum(), np.bincount(label, rows, self._n_labels)[label]
+        prior = _PRIOR * everywhere / max(1, size)
         inside, outside = rows + prior, everywhere - rows + prior
-        difference = log(inside / (own_size + _PRIOR - inside)) - log(
-            outside / (size - own_size + _PRIOR - outside)
+        difference = np.log(inside / (of_label + _PRIOR - inside)) - np.log(
+            outside / (size - of_label + _PRIOR - outside)
         )
-        score = difference / sqrt(1 / inside + 1 / outside)
-        if score > 0:
-            found.append(Keyword(word, score, rows, rows / everywhere))
-    # Words of equal score in a fixed order: two runs give the same plot.
-    return sorted(found, key=lambda keyword: (-keyword.score, keyword.word))[:top]
+        score = difference / np.sqrt(1 / inside + 1 / outside)
+        worth = (score > 0) & (rows >= _MIN_ROWS)
+        found: list[list[Keyword]] = []
+        for number in range(self._n_labels):
+            own = np.flatnonzero(worth & (label == number))
+            if own.size > top:  # as many as the last of the top has equals
+                own = own[score[own] >= -np.partition(-score[own], top)[top - 1]]
+            keywords = [
+                Keyword(
+                    encoded.dictionary[int(word[place])].as_py(),
+                    float(score[place]),
+                    int(rows[place]),
+                    float(rows[place] / everywhere[place]),
+                )
+                for place in own.tolist()
+            ]
+            # Words of equal score in a fixed order: two runs give the same plot.
+            keywords.sort(key=lambda keyword: (-keyword.score, keyword.word))
+            found.append(keywords[:top])
+        return found
+
+
+def counts_schema() -> pa.Schema:
+    """Of counted words."""
+    import pyarrow as pa
+
+    fields = {"word": pa.string(), "label_id": pa.int32(), "rows": pa.int64()}
+    return pa.schema([pa.field(name, kind, nullable=False) for name, kind in fields.items()])

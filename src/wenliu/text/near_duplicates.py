@@ -1,80 +1,85 @@
 """Near-duplicates: candidates by MinHash bands, every one of them verified by edit distance.
 
 The work is linear in the rows but for the sorting of one number a row in each band. What is kept
-of a row is its 24 band keys and a little more, 220 bytes; the texts may stay on disk, because only
+of a row is its 24 band keys and a little more, 200 bytes; the texts may stay on disk, because only
 those of candidates are looked at, a block at a time.
+
+Whether two texts become a pair depends on no text behind them. So pairs are remembered as texts are
+appended, and only the new ones are compared, with each other and with the old ones that share a
+band key with one of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
 from wenliu.progress import track
 from wenliu.text.minhash import BANDS, band_keys
 
-#: Buckets up to this size give all their pairs. In larger ones (templates, signatures) a row is
-#: paired with its neighbours only, ordered by the next band, so that rows which agree in more than
-#: this band stand together, and each band has other neighbours. That keeps the work linear.
+#: The first texts of a bucket are compared with all before them. A later one (templates,
+#: signatures) is compared with a few only, the last before it that agree in the next band as well,
+#: so that each band has other neighbours. That keeps the work linear.
 FULL_BUCKET, NEIGHBOURS = 32, 6
 _BLOCK_PAIRS = 50_000
+#: A table of so many bits tells most keys from those that are looked for, and stays in the cache.
+_SIEVE_BITS = 18
 
 #: From ascending row numbers to the rows' texts.
 Fetch = Callable[[np.ndarray], Sequence[str]]
 
 
-class NearIndex:
-    """What finds similar texts among many: band keys and lengths, added part by part.
+def find_pairs(
+    keys: np.ndarray, lengths: np.ndarray, fetch: Fetch, similarity: float, since: int = 0
+) -> np.ndarray:
+    """Pairs of rows whose normalised Levenshtein similarity reaches ``similarity``.
 
-    A part's entries depend on nothing but its texts, so they can be kept while rows come and go.
+    Args:
+        keys: ``(n, 24)`` uint64 band keys, row by row.
+        lengths: ``(n,)`` characters of the texts.
+        fetch: Gives texts by their numbers; the texts must differ from each other.
+        similarity: 1 − edit distance / length of the longer text.
+        since: Only pairs whose later row is this one or behind it.
+
+    Returns:
+        (k, 2) int64, smaller number first, in ascending order without repeats.
     """
+    crowded = np.zeros(keys.shape, bool)
+    known = np.empty(0, np.int64)
+    for band in track(range(BANDS), "Finding near-duplicates", unit="band"):
+        found = [known]
+        for candidates in _candidates(keys, crowded, band, since):
+            # The distance is at least the difference of the lengths.
+            length = np.sort(lengths[candidates], axis=1)
+            candidates = candidates[length[:, 0] >= similarity * length[:, 1] - 1e-9]
+            for start in range(0, len(candidates), _BLOCK_PAIRS):
+                block = candidates[start : start + _BLOCK_PAIRS]
+                block = block[~_given_before(block, keys, crowded, band)]
+                numbers = (block[:, 0] << 32) + block[:, 1]
+                new = ~_contains(known, numbers)
+                good = _verified(block[new], fetch, similarity)
+                found.append(numbers[new][good])
+        known = np.sort(np.concatenate(found), kind="stable")
+    return np.stack([known >> 32, known & (2**32 - 1)], axis=1)
 
-    def __init__(self) -> None:
-        self._keys = [np.empty((0, BANDS), np.uint64)]
-        self._lengths = [np.empty(0, np.int32)]
 
-    def add(self, texts: Sequence[str]) -> None:
-        """Appends texts; they get the next numbers."""
-        self._keys.append(np.ascontiguousarray(band_keys(texts).T))
-        self._lengths.append(np.fromiter(map(len, texts), np.int32, len(texts)))
+def share_a_key(old: Iterable[np.ndarray], new: Iterable[np.ndarray], rows: int) -> np.ndarray:
+    """Which old rows agree with a new one in some band: ``(rows,)`` bool.
 
-    def keep(self, rows: np.ndarray) -> None:
-        """Forgets all but these rows (``(n,)`` bool), which are numbered anew, in order."""
-        borders = np.cumsum([len(part) for part in self._lengths])[:-1]
-        for number, kept in enumerate(np.split(rows, borders)):
-            self._keys[number] = self._keys[number][kept]
-            self._lengths[number] = self._lengths[number][kept]
-
-    def pairs(self, fetch: Fetch, similarity: float) -> np.ndarray:
-        """Pairs of rows whose normalised Levenshtein similarity reaches ``similarity``.
-
-        Args:
-            fetch: Gives texts by their numbers; the texts must differ from each other.
-            similarity: 1 − edit distance / length of the longer text.
-
-        Returns:
-            (k, 2) int64, smaller number first, in ascending order without repeats.
-        """
-        self._keys, self._lengths = [_joined(self._keys)], [_joined(self._lengths)]
-        keys, lengths = self._keys[0], self._lengths[0]
-        crowded = np.zeros(keys.shape, bool)
-        known = np.empty(0, np.int64)
-        for band in track(range(BANDS), "Finding near-duplicates", unit="band"):
-            found = [known]
-            for candidates in _candidates(keys, crowded, band):
-                # The distance is at least the difference of the lengths.
-                length = np.sort(lengths[candidates], axis=1)
-                candidates = candidates[length[:, 0] >= similarity * length[:, 1] - 1e-9]
-                for start in range(0, len(candidates), _BLOCK_PAIRS):
-                    block = candidates[start : start + _BLOCK_PAIRS]
-                    block = block[~_given_before(block, keys, crowded, band)]
-                    numbers = (block[:, 0] << 32) + block[:, 1]
-                    new = ~_contains(known, numbers)
-                    good = _verified(block[new], fetch, similarity)
-                    found.append(numbers[new][good])
-            known = np.sort(np.concatenate(found), kind="stable")
-        return np.stack([known >> 32, known & (2**32 - 1)], axis=1)
+    Args:
+        old: For each band ``(rows,)`` uint64 keys.
+        new: For each band the keys of the new rows.
+        rows: Of ``old``.
+    """
+    shared = np.zeros(rows, bool)
+    low = np.uint64((1 << _SIEVE_BITS) - 1)
+    for keys, wanted in zip(old, new, strict=True):
+        sieve = np.zeros(1 << _SIEVE_BITS, bool)
+        sieve[wanted & low] = True
+        maybe = np.flatnonzero(sieve[keys & low])
+        shared[maybe[_contains(np.sort(wanted), keys[maybe])]] = True
+    return shared
 
 
 def near_pairs(texts: Sequence[str], similarity: float = 0.9, min_chars: int = 16) -> np.ndarray:
@@ -102,34 +107,51 @@ def near_pairs(texts: Sequence[str], similarity: float = 0.9, min_chars: int = 1
             copies.append((original, row))
     distinct = list(first)
     rows = np.fromiter(first.values(), np.int64, len(first))
-    index = NearIndex()
-    index.add(distinct)
-    near = rows[index.pairs(lambda some: [distinct[i] for i in some.tolist()], similarity)]
+    lengths = np.fromiter(map(len, distinct), np.int32, len(distinct))
+    keys = np.ascontiguousarray(band_keys(distinct).T)
+
+    def fetch(some: np.ndarray) -> list[str]:
+        return [distinct[i] for i in some.tolist()]
+
+    near = rows[find_pairs(keys, lengths, fetch, similarity)]
     pairs = np.concatenate([near, np.array(copies, np.int64).reshape(-1, 2)])
     return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
 
 
-def _candidates(keys: np.ndarray, crowded: np.ndarray, band: int) -> Iterator[np.ndarray]:
+def _candidates(
+    keys: np.ndarray, crowded: np.ndarray, band: int, since: int
+) -> Iterator[np.ndarray]:
     """Pairs of rows that agree in ``band``, smaller number first, (k, 2) at a time.
 
-    Marks in ``crowded`` the rows whose bucket does not give all its pairs.
+    Marks in ``crowded`` the rows that are not compared with all before them in their bucket.
     """
-    order = _shared(keys[:, band], keys[:, (band + 1) % BANDS])
+    order = _shared(keys[:, band])
     ordered = keys[order, band]
-    borders = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1], [True]]))
-    sizes = np.repeat(np.diff(borders), np.diff(borders))
-    crowded[order, band] = sizes[: len(order)] > FULL_BUCKET
-    reach = np.where(sizes <= FULL_BUCKET, FULL_BUCKET, NEIGHBOURS)
-    # The k-th round pairs each row with the k-th after it: small buckets run dry by themselves.
+    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+    ranks = np.arange(len(order)) - np.repeat(starts, np.diff(np.append(starts, len(order))))
+    full = ranks < FULL_BUCKET
+    crowded[order[~full], band] = True
+    asked = full & (order >= since)
+    # The k-th round pairs each row with the k-th before it: small buckets run dry by themselves.
     for step in range(1, FULL_BUCKET):
-        same = np.flatnonzero((ordered[step:] == ordered[:-step]) & (reach[:-step] >= step))
-        if not len(same):
-            return
-        yield np.sort(np.stack([order[same], order[same + step]], axis=1), axis=1)
+        later = np.flatnonzero(asked & (ranks >= step))
+        if not len(later):
+            break
+        yield np.stack([order[later - step], order[later]], axis=1)
+    if full.all():
+        return
+    next_keys = keys[order, (band + 1) % BANDS]
+    again = np.lexsort((next_keys, ordered))  # stable: by number where both bands agree
+    order, ordered, next_keys, full = order[again], ordered[again], next_keys[again], full[again]
+    asked = ~full & (order >= since)
+    for step in range(1, NEIGHBOURS + 1):
+        same = (ordered[step:] == ordered[:-step]) & (next_keys[step:] == next_keys[:-step])
+        later = np.flatnonzero(same & asked[step:]) + step
+        yield np.stack([order[later - step], order[later]], axis=1)
 
 
-def _shared(keys: np.ndarray, next_keys: np.ndarray) -> np.ndarray:
-    """Rows whose key another row has too, ordered by the two keys."""
+def _shared(keys: np.ndarray) -> np.ndarray:
+    """Rows whose key another row has too, ordered by key, then by number."""
     # Row numbers in place of the lowest bits: sorting plain numbers takes a tenth of `argsort`. A
     # few rows may be taken for others' by the bits that are left; their keys are compared later.
     low = np.uint64((1 << len(keys).bit_length()) - 1)
@@ -138,7 +160,7 @@ def _shared(keys: np.ndarray, next_keys: np.ndarray) -> np.ndarray:
     shared = np.zeros(len(keys), bool)
     shared[packed[1:][same] & low] = shared[packed[:-1][same] & low] = True
     rows = np.flatnonzero(shared)
-    return rows[np.lexsort((next_keys[rows], keys[rows]))]
+    return rows[np.argsort(keys[rows], kind="stable")]
 
 
 def _given_before(
@@ -146,12 +168,12 @@ def _given_before(
 ) -> np.ndarray:
     """Whether an earlier band is sure to have given the pair: ``(k,)`` bool.
 
-    So that nothing has to be remembered of pairs that turned out different. One that agreed before
-    in a crowded bucket may have been given or not, and is looked at again.
+    So that nothing has to be remembered of pairs that turned out different. One whose later row
+    was crowded there may have been given or not, and is looked at again.
     """
     one, other = pairs.T
     same = keys[one, :band] == keys[other, :band]
-    return (same & ~crowded[one, :band]).any(axis=1)
+    return (same & ~crowded[other, :band]).any(axis=1)
 
 
 def _contains(ordered: np.ndarray, numbers: np.ndarray) -> np.ndarray:
@@ -179,14 +201,3 @@ def _verified(pairs: np.ndarray, fetch: Fetch, similarity: float) -> np.ndarray:
         dtype=np.float64,
     )
     return scores >= similarity - 1e-9
-
-
-def _joined(parts: list[np.ndarray]) -> np.ndarray:
-    """One array out of several, which are given back one by one as they are copied."""
-    whole = np.empty((sum(map(len, parts)), *parts[0].shape[1:]), parts[0].dtype)
-    start = 0
-    for number, part in enumerate(parts):
-        whole[start : start + len(part)] = part
-        start += len(part)
-        parts[number] = part[:0].copy()
-    return whole

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -49,41 +50,76 @@ def is_punctuation(character: str) -> bool:
 
 
 def build_character_tokenizer(texts: Iterable[str], min_count: int = 2) -> Tokenizer:
-    """A tokenizer whose tokens are the characters of ``texts``, lower-cased.
+    """A tokenizer whose tokens are the characters of ``texts``: :func:`character_tokenizer`."""
+    counts: Counter[str] = Counter()
+    texts = iter(texts)
+    while chunk := list(islice(texts, _CHUNK_ROWS)):
+        counts.update(count_characters("".join(chunk)))
+    return character_tokenizer([counts], min_count)
+
+
+def character_tokenizer(counts: Iterable[Mapping[str, int]], min_count: int = 2) -> Tokenizer:
+    """A tokenizer whose tokens are the characters of the training texts, lower-cased.
 
     Han characters and punctuation stand alone; every other character is there twice, as the
-    beginning of a word and as its continuation (``##a``). Ids 0 to 4 are the special tokens, the
-    others follow by falling count, so one training set gives one vocabulary.
+    beginning of a word and as its continuation (``##a``). Ids 0 to 4 are the special tokens.
+
+    The others follow in the order of the parts in which they were seen for the ``min_count``-th
+    time, and within a part of their code points: new parts add to the end of the vocabulary, and a
+    row more or less in an old one moves nothing but what is hardly there. So token ids stay.
 
     Args:
-        texts: Clean training texts.
+        counts: How often each character stands in the training texts of each part.
         min_count: Characters seen less often are ``[UNK]``.
     """
     from tokenizers.normalizers import BertNormalizer
 
-    normalizer = BertNormalizer(lowercase=True)
-    counts: Counter[str] = Counter()
     # The normalizer changes characters one by one, so it need not see the texts themselves.
-    for character, times in _count_characters(texts).items():
-        for normalized in normalizer.normalize_str(character):
-            counts[normalized] += times
-    kept = sorted(
-        (c for c, n in counts.items() if n >= min_count and not c.isspace()),
-        key=lambda c: (-counts[c], c),
-    )
+    normalized = cache(BertNormalizer(lowercase=True).normalize_str)
+    seen: Counter[str] = Counter()
+    kept: dict[str, None] = {}
+    for part in counts:
+        for character, times in part.items():
+            for each in normalized(character):
+                seen[each] += times
+        new = (c for c, n in seen.items() if n >= min_count and c not in kept and not c.isspace())
+        kept |= dict.fromkeys(sorted(new))
     tokens = list(SPECIAL_TOKENS)
-    tokens += kept
-    tokens += [f"##{c}" for c in kept if not is_han(c) and not is_punctuation(c)]
+    for character in kept:
+        tokens.append(character)
+        if not is_han(character) and not is_punctuation(character):
+            tokens.append(f"##{character}")
     return wordpiece_tokenizer(tokens, lowercase=True)
 
 
-def _count_characters(texts: Iterable[str]) -> dict[str, int]:
-    counts = np.zeros(0x110000, np.int64)
-    texts = iter(texts)
-    while chunk := list(islice(texts, _CHUNK_ROWS)):
-        codes = np.frombuffer("".join(chunk).encode("utf-32-le"), "<u4")
-        counts += np.bincount(codes, minlength=counts.size)
-    return {chr(code): int(counts[code]) for code in np.flatnonzero(counts)}
+def count_characters(text: str) -> dict[str, int]:
+    """How often each character stands in a text, in the order of their code points."""
+    counts = np.bincount(np.frombuffer(text.encode("utf-32-le"), "<u4"))
+    found = np.flatnonzero(counts)
+    return dict(zip(map(chr, found.tolist()), counts[found].tolist(), strict=True))
+
+
+def tokens_within(tokenizer: Mapping[str, Any], characters: str) -> dict[str, int]:
+    """The part of a vocabulary that texts of these characters can meet.
+
+    Two tokenizers that differ elsewhere alone make the same of such texts.
+
+    Args:
+        tokenizer: A parsed ``tokenizer.json``, as :func:`wordpiece_tokenizer` makes it.
+        characters: Of the texts, each once.
+    """
+    from tokenizers.normalizers import BertNormalizer
+
+    met = set(characters)
+    lines = "\n".join(characters)
+    for lowercase in (True, False):
+        met |= set(BertNormalizer(lowercase=lowercase).normalize_str(lines))
+    vocabulary: dict[str, int] = tokenizer["model"]["vocab"]
+    return {
+        token: number
+        for token, number in vocabulary.items()
+        if token in SPECIAL_TOKENS or met.issuperset(token.removeprefix("##"))
+    }
 
 
 def wordpiece_tokenizer(tokens: Sequence[str], lowercase: bool) -> Tokenizer:

@@ -32,6 +32,11 @@ class Rows:
     def __len__(self) -> int:
         return len(self.starts)
 
+    @property
+    def bytes(self) -> int:
+        """Of these rows alone, as files: 32-bit tokens, 64-bit lengths and labels."""
+        return 4 * int(self.lengths.sum()) + 16 * len(self)
+
     @classmethod
     def from_offsets(cls, flat: np.ndarray, offsets: np.ndarray, labels: np.ndarray) -> Rows:
         """Rows of Arrow's list layout: ``offsets`` has one entry more than there are rows."""

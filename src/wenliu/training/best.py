@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from transformers import PreTrainedModel
 
-from wenliu.disk import fsync
+from wenliu.disk import write_folder
 from wenliu.modeling.network import save_model
 
 
 class BestModel:
     """Keeps the model with the best score in ``workspace/best-<step>``.
 
-    A new best is written beside, flushed to the disk and renamed; only then is the one before
-    removed. Whoever looks finds at least one complete folder, whenever the power fails. Of several
-    processes one ``writes``; the others only keep score.
+    A new best is complete on the disk before anything refers to it, and one that a checkpoint
+    refers to stays until ``forget`` is told that none does. Of several processes one ``writes``;
+    the others only keep score.
     """
 
     def __init__(
@@ -39,18 +41,30 @@ class BestModel:
         self.score, self.epoch, self.evaluations_since = score, epoch, 0
         self.folder = self.workspace / f"best-{step:08d}"
         if self.writes:
-            self._save(self.folder, step)
+            write_folder(self.folder, lambda folder: save_model(self.model, folder))
         return True
 
-    def _save(self, final: Path, step: int) -> None:
-        partial = self.workspace / f".partial-{step}"
-        shutil.rmtree(partial, ignore_errors=True)
-        save_model(self.model, partial)
-        for path in [*partial.iterdir(), partial]:
-            fsync(path)
-        shutil.rmtree(final, ignore_errors=True)
-        partial.rename(final)
-        fsync(self.workspace)
+    def forget(self, needed: Iterable[str]) -> None:
+        """Deletes the models that are neither the best nor among those ``needed``, by name."""
+        kept = {*needed, self.folder.name if self.folder else ""}
         for older in self.workspace.glob("best-*"):
-            if older != final:
+            if self.writes and older.name not in kept:
                 shutil.rmtree(older)
+
+    def state(self) -> dict[str, Any] | None:
+        """What a checkpoint holds of it; None before the first evaluation."""
+        if self.folder is None:
+            return None
+        return {
+            "folder": self.folder.name,
+            "score": self.score,
+            "epoch": self.epoch,
+            "evaluations_since": self.evaluations_since,
+        }
+
+    def restore(self, state: dict[str, Any] | None) -> None:
+        """Goes back to what ``state`` gave."""
+        if state is not None:
+            self.folder = self.workspace / state["folder"]
+            self.score, self.epoch = state["score"], state["epoch"]
+            self.evaluations_since = state["evaluations_since"]

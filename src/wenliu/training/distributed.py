@@ -83,6 +83,52 @@ class World:
         dist.broadcast(sent, src=0)
         return sent.tolist()
 
+    def send(self, tensor: torch.Tensor) -> None:
+        """The first process's values take the place of all others'; on every process."""
+        if self.size > 1:
+            dist.broadcast(tensor, src=0)
+
+    def send_text(self, text: str) -> str:
+        """The first process's text; on every process, whatever the others give."""
+        if self.size == 1:
+            return text
+        content = torch.tensor(list(text.encode()), dtype=torch.uint8, device=self.device)
+        length = torch.tensor(len(content), device=self.device)
+        self.send(length)
+        content = content.resize_(int(length))
+        self.send(content)
+        return bytes(content.tolist()).decode()
+
+    def stack(self, part: torch.Tensor) -> torch.Tensor:
+        """One row of every process's values, on the host; on every process.
+
+        Args:
+            part: Of shape (values,), as many on every process.
+        """
+        if self.size == 1:
+            return part[None]
+        mine = part.to(self.device)
+        rows = [torch.empty_like(mine) for _ in range(self.size)]
+        dist.all_gather(rows, mine)
+        return torch.stack(rows).cpu()
+
+    def deal(self, rows: torch.Tensor | None, like: torch.Tensor) -> torch.Tensor:
+        """This process's row of what ``stack`` gave, on the host; on every process.
+
+        Args:
+            rows: Needed on the first process only.
+            like: What such a row looks like.
+        """
+        if self.size == 1:
+            assert rows is not None
+            return rows[0].clone()
+        sent = torch.empty((self.size, *like.shape), dtype=like.dtype, device=self.device)
+        if self.rank == 0 and rows is not None:
+            sent.copy_(rows)
+        self.send(sent)
+        # A tensor of its own: torch.set_rng_state of a row within others is a segmentation fault.
+        return sent[self.rank].cpu().clone()
+
     def any(self, flag: bool) -> bool:
         """Whether any process says so; on every process."""
         return bool(self.total(torch.tensor(float(flag), device=self.device)) > 0)

@@ -30,4 +30,5 @@ class FitSettings:
     metric: str
     patience: int
     evaluations_per_epoch: int
+    checkpoint_minutes: float
     seed: int

@@ -98,6 +98,11 @@ class TrainStep:
         self.steps_summed = 0
         return mean
 
+    def move_schedule(self, steps: int) -> None:
+        """Sets the rates to what they are after so many steps."""
+        self.schedule.last_epoch = steps - 1
+        self.schedule.step()
+
     @property
     def learning_rate(self) -> float:
         """Of the head, at the next step."""

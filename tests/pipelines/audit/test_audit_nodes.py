@@ -9,6 +9,7 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
 from wenliu.errors import UserError
+from wenliu.frozen import form_hashes
 from wenliu.params import AuditParams
 from wenliu.pipelines.audit.nodes import audit_examples, render_audit
 from wenliu.pipelines.audit.pipeline import create_pipeline
@@ -37,11 +38,12 @@ def split_table(rows, chunk=3):
                     "clean_text": [row[3] for row in part],
                     "edits": [None] * len(part),
                     "split_given": [True] * len(part),
+                    "eval_set": [None] * len(part),
                 },
                 schema=pa.schema(
                     [SplitExamples.arrow().field(name) for name in (
                         "id", "text", "label", "label_id", "split", "group", "source", "line",
-                        "clean_text", "edits", "split_given",
+                        "clean_text", "edits", "split_given", "eval_set",
                     )]
                 ),
             )
@@ -73,7 +75,7 @@ ROWS = [
 
 
 def audit(rows=ROWS, **policies):
-    parts, report = audit_examples(split_table(rows), LABELS, AuditParams(**policies))
+    parts, report = audit_examples(split_table(rows), LABELS, {}, AuditParams(**policies))
     return parts.table(), report
 
 
@@ -181,6 +183,60 @@ def test_warnings():
     assert any("'好评' has no training row left" in w for w in report["warnings"])
 
 
+def frozen_sets(*texts):
+    hashes = [f"{value:016x}" for value in form_hashes(list(texts)).tolist()]
+    return {
+        "problem": "p", "frozen_at": "2026-11-01", "labels": LABELS["labels"], "salt": "wenliu",
+        "test": 0.1, "validation": 0.1, "dealt": [], "undealt": [],
+        "gate": "\n".join(hashes[::2]), "audit": "\n".join(hashes[1::2]),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("split", ["train", "validation"])
+@pytest.mark.parametrize("text", ["味道不错", "\ufeff味\u200b道 不錯"])
+def test_frozen_rows_that_would_be_learned_from_stop_the_run(split, text):
+    """Reliability 16: whatever splitting did, the texts themselves are looked at once more."""
+    rows = [*ROWS, (split, 1, text)]
+    clean, _ = audit_examples(split_table(rows), LABELS, frozen_sets("再也不买"), AuditParams())
+    assert clean.num_rows == len(rows)
+    sets = frozen_sets("再也不买", "味道不错")
+    left = [row for row in rows if row[2] != "味道不错" or row is rows[-1]]
+    with pytest.raises(UserError, match="1 rows would be learned from") as error:
+        audit_examples(split_table(left), LABELS, sets, AuditParams())
+    assert f"a.csv:{len(left)}" in error.value.where
+    assert "splitting.split_examples" in error.value.remedy
+
+
+def test_a_frozen_text_with_two_labels_is_told():
+    """Reliability 23: one text with two labels is reported, most of all where it judges."""
+    rows = [*ROWS, ("test", 0, "再也 不买")]
+    _, report = audit_examples(split_table(rows), LABELS, frozen_sets("再也不买"), AuditParams())
+    assert report["frozen"]["rows"] == 2 and report["frozen"]["conflicts"] == 1
+    assert report["warnings"][-1] == "1 frozen texts stand in the data with several labels."
+    _, report = audit_examples(split_table(ROWS), LABELS, frozen_sets("再也不买"), AuditParams())
+    assert report["frozen"]["conflicts"] == 0
+    assert "frozen" not in audit()[1]
+
+
+def test_each_file_is_told_what_it_brought():
+    first, second = split_table(ROWS[:8]), split_table(ROWS[8:])
+    source = second.schema.get_field_index("source")
+    second = second.set_column(source, "source", pa.array(["b.csv"] * second.num_rows))
+    both = pa.concat_tables([first, second.cast(first.schema)])
+    _, report = audit_examples(both, LABELS, {}, AuditParams())
+    assert report["sources"] == {
+        "a.csv": {
+            "rows": 8, "repeats": 3, "conflicts": 3,
+            "dropped": {"blank": 0, "leak": 3, "conflict": 3, "repeat": 1},
+        },
+        "b.csv": {
+            "rows": 11, "repeats": 3, "conflicts": 0,
+            "dropped": {"blank": 2, "leak": 1, "conflict": 0, "repeat": 0},
+        },
+    }  # fmt: skip
+    assert "from a.csv, b.csv" in render_audit(report)
+
+
 def test_page_shows_it_escaped():
     rows = [
         ("train", 0, "<script>x</script>"),
@@ -199,6 +255,7 @@ def test_pipeline_runs_with_bare_names():
     data = {
         "split_examples": split_table(ROWS),
         "label_map": LABELS,
+        "frozen_sets": {},
         "params:audit": AuditParams(),
     }
     catalog = DataCatalog({name: MemoryDataset(value) for name, value in data.items()})
@@ -226,7 +283,7 @@ def chnsenticorp():
 
 def test_chnsenticorp_counts():
     rows = chnsenticorp()
-    parts, report = audit_examples(split_table(rows, 5000), LABELS, AuditParams())
+    parts, report = audit_examples(split_table(rows, 5000), LABELS, {}, AuditParams())
     leaks = report["leaks"]
     assert [side["rows"] for side in report["splits"].values()] == [9600, 1200, 1200]
     assert leaks["test_in_train"] == {"identical": 331, "normalised": 333, "near": 336}
@@ -238,6 +295,6 @@ def test_chnsenticorp_counts():
     # What is left of training shares no text with the exams.
     table = parts.table()
     left = table.filter(table["dropped"].is_null()).drop_columns(["leak", "dropped"])
-    again, report = audit_examples(left, LABELS, AuditParams())
+    again, report = audit_examples(left, LABELS, {}, AuditParams())
     assert report["dropped"] == {"blank": 0, "leak": 0, "conflict": 0, "repeat": 0}
     assert set(again.column("leak").to_pylist()) == {None}

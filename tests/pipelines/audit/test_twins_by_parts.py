@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from wenliu.parts import Parts
-from wenliu.pipelines.audit import texts as module
+from wenliu.pipelines.audit import near
+from wenliu.pipelines.audit.columns import ReadTexts
 from wenliu.pipelines.audit.rows import fetch_rows
 from wenliu.pipelines.audit.texts import find_twins
 from wenliu.text.near_duplicates import near_pairs
@@ -52,15 +58,20 @@ def at_once(texts: list[str], clean: list[str], similarity: float, min_chars: in
     )
 
 
+def cut(table: pa.Table, borders: list[int]) -> pa.Table:
+    """The same rows in chunks, which are parts."""
+    places = [0, *borders, table.num_rows]
+    slices = [table.slice(a, b - a).combine_chunks() for a, b in pairwise(places)]
+    return pa.concat_tables(slices)
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_the_same_is_found_part_by_part(seed, monkeypatch):
-    monkeypatch.setattr(module, "_BLOCK_ROWS", 37)
-    monkeypatch.setattr("wenliu.parts.PART_ROWS", 100)
+    monkeypatch.setattr("wenliu.parallel.BATCH_ROWS", 37)
     texts = messages(700, seed)
     clean = [text.replace("好", "") for text in texts]
     table = pa.table({"text": texts, "clean_text": clean})
-    batches = table.slice(0, 333).to_batches() + table.slice(333).to_batches()
-    twins, lengths = find_twins(Parts.of(pa.Table.from_batches(batches)), 0.85, 12)
+    twins, lengths, _ = find_twins(Parts.of(cut(table, [333, 334])), 0.85, 12)
     raw, normal, blank, pairs, count = at_once(texts, clean, 0.85, 12)
     assert twins.raw.tolist() == raw
     assert twins.normal.tolist() == normal
@@ -71,12 +82,66 @@ def test_the_same_is_found_part_by_part(seed, monkeypatch):
     assert lengths.tolist() == [len(text) for text in texts]
 
 
+FILES = [messages(40 + 10 * number, number) for number in range(6)]
+TEMPLATE = "尊敬的客户您的订单已经发货请注意查收谢谢您对我们的支持"
+FILES[1] += [f"{TEMPLATE}{number:03}" for number in range(40)]
+FILES[4] += [f"{TEMPLATE}{number:03}" for number in range(30, 90, 2)]
+
+
+def files_as_parts(numbers: list[int]) -> Parts:
+    schema = pa.schema([("text", pa.string()), ("clean_text", pa.string())])
+    tables = [pa.table(dict.fromkeys(schema.names, FILES[i]), schema) for i in numbers]
+    return Parts.of(pa.concat_tables(tables))
+
+
+@settings(max_examples=10, deadline=None)
+@given(
+    nights=st.lists(st.lists(st.integers(0, 5), min_size=1, unique=True), min_size=1, max_size=4)
+)
+def test_what_is_remembered_changes_nothing(nights):
+    """Files come, go and change places; each night finds what one that remembers nothing does."""
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("wenliu.memo._place", lambda: Path(folder))
+        for files in nights:
+            patch.setenv("WENLIU_MEMO", "on")
+            remembering = find_twins(files_as_parts(files), 0.85, 12).twins
+            patch.setenv("WENLIU_MEMO", "off")
+            anew = find_twins(files_as_parts(files), 0.85, 12).twins
+            for name in ("raw", "normal", "blank", "pairs"):
+                assert np.array_equal(getattr(remembering, name), getattr(anew, name)), name
+
+
+def test_a_night_reads_and_compares_its_own_texts_only(tmp_path, monkeypatch):
+    monkeypatch.setattr("wenliu.memo._place", lambda: tmp_path)
+    monkeypatch.setenv("WENLIU_MEMO", "on")
+    find_twins(files_as_parts([0, 1, 2, 3]), 0.85, 12)
+    read, since = [], []
+    of_columns, of_pairs = ReadTexts.__call__, near.find_pairs
+
+    def reading(self, batch):
+        read.append(batch.num_rows)
+        return of_columns(self, batch)
+
+    def pairing(keys, lengths, fetch, similarity, start):
+        since.append((len(keys), start))
+        return of_pairs(keys, lengths, fetch, similarity, start)
+
+    monkeypatch.setattr(ReadTexts, "__call__", reading)
+    monkeypatch.setattr(near, "find_pairs", pairing)
+    find_twins(files_as_parts([0, 1, 2, 3, 4]), 0.85, 12)
+    assert read == [len(FILES[4])]
+    [(compared, old)] = since
+    assert compared - old <= len(FILES[4])
+    find_twins(files_as_parts([0, 1, 2, 3, 4]), 0.85, 12)
+    assert len(read) == len(since) == 1
+
+
 def test_there_may_be_no_rows_and_no_long_texts():
     empty = pa.table({"text": pa.array([], pa.string()), "clean_text": pa.array([], pa.string())})
-    twins, lengths = find_twins(Parts.of(empty), 0.9, 16)
+    twins, lengths, _ = find_twins(Parts.of(empty), 0.9, 16)
     assert len(twins.raw) == len(lengths) == twins.n_normal == 0
     short = pa.table({"text": ["好", "好", "差"], "clean_text": ["好", "好", "差"]})
-    twins, _ = find_twins(Parts.of(short), 0.9, 16)
+    twins = find_twins(Parts.of(short), 0.9, 16).twins
     assert twins.normal.tolist() == [0, 0, 1]
     assert twins.pairs.shape == (0, 2)
 

@@ -57,7 +57,6 @@ def test_texts_are_cleaned_with_their_edits() -> None:
     assert report["rules"]["phones"]["rows"] == 1
     assert report["rules"]["simplify"]["characters"] == 3
     assert report["warnings"] and "1 of 5" in report["warnings"][0]
-    assert report["characters_per_second"] > 0
     json.dumps([settings, report])
 
 
@@ -68,8 +67,6 @@ def test_several_processes_clean_and_count_as_one_does(in_pool) -> None:
     in_pool(rows=3)
     together = clean_texts(table, settings, CleaningParams(samples=7))
     assert together[0].table().equals(alone[0].table())
-    for report in (alone[1], together[1]):
-        del report["characters_per_second"]
     assert together[1] == alone[1]
 
 

@@ -45,6 +45,7 @@ def build(n=240, splits=("train", "validation", "test"), seed=0):
             "clean_text": texts,
             "edits": pa.nulls(n, pa.list_(int32)),
             "split_given": [True] * n,
+            "eval_set": pa.nulls(n, string),
             "leak": pa.array(leak.tolist(), string),
             "dropped": pa.array(dropped.tolist(), string),
         }

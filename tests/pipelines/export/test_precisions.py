@@ -62,6 +62,7 @@ def test_what_moves_with_its_neighbours_is_not_chosen_by_itself(tiny_problem, tm
 
 
 def test_a_bad_quantisation_is_refused(tiny_problem, tmp_path, monkeypatch):
+    """Reliability 28: int8 that keeps fewer than 99 % of fp32's labels is not offered."""
     quantize = quantization.quantize_for_onnxruntime
 
     def corrupt(source, target, *, reduce_range):

@@ -12,6 +12,7 @@ from wenliu.errors import UserError
 from wenliu.params import InferenceParams
 from wenliu.pipelines.inference.nodes import predict_file
 from wenliu.pipelines.inference.pipeline import create_pipeline
+from wenliu.serving.bundle import Bundle
 
 
 def test_the_pipeline_labels_a_file_and_says_with_what(tiny_problem, tmp_path, capsys):
@@ -20,9 +21,9 @@ def test_the_pipeline_labels_a_file_and_says_with_what(tiny_problem, tmp_path, c
     source.write_text("\n".join(json.dumps({"text": text}) for text in texts), "utf-8")
     asked = []
 
-    def serving_bundle(wanted):
+    def serving_bundle(wanted, **options):
         asked.append(wanted)
-        return tiny_problem.bundle, "the tiny bundle"
+        return Bundle.load(tiny_problem.bundle, **options), "the tiny bundle"
 
     params = InferenceParams(input=str(source), output=str(tmp_path / "out.jsonl"), bundle="v1")
     catalog = DataCatalog(
@@ -53,11 +54,11 @@ def test_the_sheet_with_the_texts_is_found_or_given(tiny_problem, tmp_path, caps
     book.save(source)
     for given, read in ((None, "一月"), ("二月", "二月"), (2, "二月")):
         params = InferenceParams(input=str(source), sheet=given)
-        report = predict_file(lambda wanted: (tiny_problem.bundle, ""), params)
+        report = predict_file(lambda wanted, **_: (Bundle.load(tiny_problem.bundle), ""), params)
         assert report["sheet"] == read
         assert f"Sheet {read!r} was read" in capsys.readouterr().err
 
 
 def test_without_an_input_the_command_that_gives_one(tiny_problem):
     with pytest.raises(UserError, match=r"inference\.input=FILE"):
-        predict_file(lambda wanted: (tiny_problem.bundle, ""), InferenceParams())
+        predict_file(lambda wanted, **_: (Bundle.load(tiny_problem.bundle), ""), InferenceParams())

@@ -41,8 +41,9 @@ def table(texts, splits=None, groups=None, labels=None, chunk=1000):
 DEFAULTS = SplittingParams()
 
 
-def split(data, params=DEFAULTS, labels=LABELS):
-    result, report = split_examples(data, {"labels": labels}, params)
+def split(data, params=DEFAULTS, labels=LABELS, frozen=None):
+    parts, report = split_examples(data, {"labels": labels}, frozen or {}, params)
+    result = parts.table()
     SplitExamples.validate(result)
     json.dumps(report)
     assert report["rows"] == result.num_rows == data.num_rows

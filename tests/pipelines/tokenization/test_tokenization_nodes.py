@@ -40,6 +40,7 @@ def audited(rows=ROWS):
         "clean_text": [row[1] for row in rows],
         "edits": [None] * len(rows),
         "split_given": [False] * len(rows),
+        "eval_set": [None] * len(rows),
         "leak": [None] * len(rows),
         "dropped": [row[3] for row in rows],
     }
@@ -78,15 +79,19 @@ def test_checkpoint_vocabulary_with_the_corrected_casing(tmp_path):
 
 
 def test_auto_length_covers_training_rows_up_to_the_model():
-    tokenizer = build_tokenizer(audited(), SCRATCH, MODEL)
-    chosen = choose_max_length(audited(), tokenizer, SCRATCH, TokenizationParams())
-    assert chosen == {"max_length": 10, "truncation": "head", "coverage": 1.0}
-    half = choose_max_length(audited(), tokenizer, SCRATCH, TokenizationParams(coverage=0.5))
-    assert half["max_length"] == 6 and half["coverage"] == pytest.approx(2 / 3)
-    small = {**SCRATCH, "max_positions": 8}
-    assert choose_max_length(audited(), tokenizer, small, TokenizationParams())["max_length"] == 8
+    rows = [("快" * n, "快" * n, "train", None) for n in (3, 5, 30, 31, 40)]
+    rows.append(("快" * 60, "快" * 60, "train", "leak"))
+    tokenizer = build_tokenizer(audited(rows), SCRATCH, MODEL)
+
+    def choose(profile=SCRATCH, **given):
+        return choose_max_length(audited(rows), tokenizer, profile, TokenizationParams(**given))
+
+    assert choose() == {"max_length": 64, "truncation": "head", "coverage": 1.0}
+    half = choose(coverage=0.5)  # 32 tokens: 30 characters, [CLS] and [SEP]
+    assert half["max_length"] == 32 and half["coverage"] == pytest.approx(3 / 5)
+    assert choose({**SCRATCH, "max_positions": 8})["max_length"] == 8
     with pytest.raises(UserError, match="max_length is 70"):
-        choose_max_length(audited(), tokenizer, SCRATCH, TokenizationParams(max_length=70))
+        choose(max_length=70)
 
 
 def test_what_is_cut_is_reported():

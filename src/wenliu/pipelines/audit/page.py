@@ -19,6 +19,7 @@ from wenliu.schemas import DROPPED
 
 #: More labels than this stand in a folded table only.
 _CHARTED_LABELS = 40
+_NAMED_FILES = 6
 
 
 def audit_page(report: dict[str, Any]) -> str:
@@ -32,7 +33,7 @@ def audit_page(report: dict[str, Any]) -> str:
         Section("Labels", _labels(splits)),
         Section("Length", [_lengths(splits)]),
     ]
-    subtitle = f"{report['rows']:,} rows: {subtitle}; from {', '.join(report['sources'])}"
+    subtitle = f"{report['rows']:,} rows: {subtitle}; from {_files(list(report['sources']))}"
     return render_page("Audit of the data", subtitle, sections)
 
 
@@ -150,3 +151,10 @@ def _lengths(splits: dict[str, Any]) -> Block:
         ["Characters", "Median", "90 %", "99 %", "Longest", "Rows over 510"],
         [(name, *side["characters"].values(), side["long_rows"]) for name, side in splits.items()],
     )
+
+
+def _files(names: list[str]) -> str:
+    """The first files and the last: after a year of nights there are hundreds."""
+    if len(names) <= _NAMED_FILES:
+        return ", ".join(names)
+    return f"{', '.join(names[: _NAMED_FILES - 1])} … {names[-1]} ({len(names)} files)"

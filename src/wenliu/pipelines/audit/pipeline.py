@@ -13,7 +13,7 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 audit_examples,
-                ["split_examples", "label_map", "params:audit"],
+                ["split_examples", "label_map", "frozen_sets", "params:audit"],
                 ["audited_examples", "audit_report"],
                 name="audit_examples",
             ),

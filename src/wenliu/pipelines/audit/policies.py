@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from wenliu.codes import Bools, Codes
 from wenliu.errors import UserError
 from wenliu.params import AuditParams
-from wenliu.pipelines.audit.rows import Bools, Codes, Fetch, Ints, Rows
+from wenliu.pipelines.audit.rows import Fetch, Ints, Rows
 from wenliu.pipelines.audit.twins import NO_TWIN, Twins
 
 #: Why training may not see a row. A row that deserves several is given the first.

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from wenliu.pipelines.audit.rows import Bools, Fetch, Ints, Rows
+from wenliu.codes import Bools
+from wenliu.pipelines.audit.rows import Fetch, Ints, Rows
 from wenliu.pipelines.audit.twins import CLOSENESS, NO_TWIN, Twins
 
 #: First split's rows are looked up in the second.

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from wenliu.codes import Bools, Codes
 from wenliu.params import AuditParams
 from wenliu.pipelines.audit.policies import KEPT, REASONS, conflicting
-from wenliu.pipelines.audit.rows import Bools, Codes, Fetch, Ints, Rows
+from wenliu.pipelines.audit.rows import Fetch, Ints, Rows
 from wenliu.pipelines.audit.samples import LEAK_DIRECTIONS, choose_samples
 from wenliu.pipelines.audit.twins import Twins, cumulative
 
@@ -64,8 +65,34 @@ def summarise(
     samples = choose_samples(twins, rows, conflicts_anywhere, params.samples)
     report["samples"] = samples.shown(rows, fetch, names)
     report["warnings"] = _warnings(report)
-    report["sources"] = rows.sources
+    report["sources"] = _sources(twins, rows, dropped, conflicts_anywhere)
     return report
+
+
+def _sources(twins: Twins, rows: Rows, dropped: Codes, conflicts: Bools) -> dict[str, Any]:
+    """What each file brought: its rows, and what they have in common with earlier ones.
+
+    ``repeats`` are rows whose normal form an earlier row has, whatever their splits;
+    ``conflicts`` are rows whose text has several labels.
+    """
+    everyone = ~twins.blank
+    counted = {
+        "rows": np.ones(len(everyone), bool),
+        "repeats": twins.repeat_texts(),
+        "conflicts": everyone & conflicts[twins.normal],
+        **{reason: dropped == number for number, reason in enumerate(REASONS)},
+    }
+    counts = {
+        name: np.bincount(rows.source[chosen], minlength=len(rows.sources)).tolist()
+        for name, chosen in counted.items()
+    }
+    return {
+        source: {
+            **{name: counts[name][number] for name in ("rows", "repeats", "conflicts")},
+            "dropped": {reason: counts[reason][number] for reason in REASONS},
+        }
+        for number, source in enumerate(rows.sources)
+    }
 
 
 def _side(

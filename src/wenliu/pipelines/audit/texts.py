@@ -1,126 +1,69 @@
-"""Every text is read once, a block at a time; digests, lengths and the near index stay."""
+"""Every text is read once in its life; digests, lengths and band keys are remembered."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from wenliu.parts import gather
+from wenliu.parallel import map_parts
+from wenliu.pipelines.audit import columns
+from wenliu.pipelines.audit.near import NearPairs
 from wenliu.pipelines.audit.twins import Twins
-from wenliu.progress import progress_bar
-from wenliu.text.hashing import digests, numbered
-from wenliu.text.near_duplicates import NearIndex
-from wenliu.text.normal_form import normal_forms_v1
+from wenliu.text.hashing import numbered
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
+    from wenliu.frozen import Hashes
     from wenliu.parts import Parts
+    from wenliu.pipelines.audit.rows import Ints
 
-_BLOCK_ROWS = 10_000
+_TEXTS = ("text", "clean_text")
 
 
-def find_twins(parts: Parts, similarity: float, min_chars: int) -> tuple[Twins, np.ndarray]:
+class Texts(NamedTuple):
+    """What is known of the texts of all rows.
+
+    Attributes:
+        twins: Which rows say the same thing.
+        lengths: ``(rows,)`` characters of the raw texts.
+        hashes: ``(rows,)`` of the normal forms, as frozen sets hold them.
+    """
+
+    twins: Twins
+    lengths: Ints
+    hashes: Hashes
+
+
+def find_twins(parts: Parts, similarity: float, min_chars: int) -> Texts:
     """Numbers the texts and looks for similar ones.
 
     Args:
         parts: Rows with ``text`` and ``clean_text``.
         similarity: Edit similarity from which two normal forms are near.
         min_chars: Shorter normal forms are never near.
-
-    Returns:
-        The twins, and ``(rows,)`` characters of the raw texts.
     """
-    import pyarrow as pa
-
-    seen = _Texts(min_chars)
-    schema = pa.schema([pa.field("form", pa.string(), nullable=False)])
-    # Uncompressed, to be memory-mapped: candidates look up their forms in no order.
-    forms = gather(seen.read(parts), schema, "arrow")
-    raw, distinct = numbered(np.concatenate(seen.raw))
-    normal, firsts = numbered(np.concatenate(seen.normal))
-    entries = np.concatenate(seen.entries)
-    kept = firsts[normal[entries]] == entries
-    seen.index.keep(kept)
-    lookup = _Lookup(forms, np.flatnonzero(kept))
-    pairs = normal[entries[kept]][seen.index.pairs(lookup, similarity)]
-    blank = np.concatenate(seen.blank)
-    twins = Twins(raw, normal, blank, pairs, len(distinct), len(firsts))
-    return twins, np.concatenate(seen.lengths)
-
-
-class _Texts:
-    """What is kept of every row.
-
-    Attributes:
-        raw: ``(n, 2)`` digests of raw texts, by block.
-        normal: ``(n, 2)`` digests of normal forms.
-        blank: ``(n,)`` whether nothing is left of the text.
-        lengths: ``(n,)`` characters of the raw texts.
-        entries: Rows that are in ``index``: the first of each normal form within a block.
-        index: Finds near twins among them.
-    """
-
-    def __init__(self, min_chars: int) -> None:
-        self._min_chars = min_chars
-        self.raw, self.normal = [np.empty((0, 2), np.uint64)], [np.empty((0, 2), np.uint64)]
-        self.blank, self.lengths = [np.empty(0, bool)], [np.empty(0, np.int32)]
-        self.entries = [np.empty(0, np.int64)]
-        self.index = NearIndex()
-
-    def read(self, parts: Parts) -> Iterator[pa.RecordBatch]:
-        """Goes through all rows; yields the normal forms that entered the index."""
-        import pyarrow as pa
-
-        start = 0
-        with progress_bar(parts.num_rows, "Reading the texts") as bar:
-            for batch in parts.batches(["text", "clean_text"], _BLOCK_ROWS):
-                forms = self._add(batch, start)
-                yield pa.RecordBatch.from_pydict({"form": forms})
-                start += batch.num_rows
-                bar.update(batch.num_rows)
-
-    def _add(self, batch: pa.RecordBatch, start: int) -> list[str]:
-        import pyarrow.compute as pc
-
-        texts = batch["text"].to_pylist()
-        forms = normal_forms_v1(texts)
-        cleaned = pc.binary_length(pc.utf8_trim_whitespace(batch["clean_text"])).to_numpy()
-        self.raw.append(digests(texts))
-        self.normal.append(digests(forms))
-        self.blank.append((cleaned == 0) | np.array([not form for form in forms], bool))
-        self.lengths.append(pc.utf8_length(batch["text"]).to_numpy())
-        first: dict[str, int] = {}
-        for row, form in enumerate(forms, start):
-            if len(form) >= self._min_chars:
-                first.setdefault(form, row)
-        self.entries.append(np.fromiter(first.values(), np.int64, len(first)))
-        self.index.add(list(first))
-        return list(first)
+    read = map_parts(
+        columns.ReadTexts(min_chars),
+        parts,
+        _TEXTS,
+        columns.schema(),
+        format="arrow",  # to be memory-mapped: candidates look up their forms in no order
+        description="Reading the texts",
+    )
+    raw, distinct = numbered(_digests(read, columns.RAW))
+    normal, firsts = numbered(_digests(read, columns.NORMAL))
+    compared = firsts[read.column("form_length").to_numpy()[firsts] > 0]
+    near = NearPairs(similarity, min_chars).find(read, compared, parts.digests(_TEXTS[:1]))
+    twins = Twins(
+        raw,
+        normal,
+        read.column("blank").to_numpy(),
+        normal[compared][near],
+        len(distinct),
+        len(firsts),
+    )
+    return Texts(twins, read.column("length").to_numpy(), read.column(columns.NORMAL[0]).to_numpy())
 
 
-class _Lookup:
-    """Texts by their numbers, out of memory-mapped parts.
-
-    Args:
-        parts: One column of texts.
-        places: Number to row of ``parts``, ascending.
-    """
-
-    def __init__(self, parts: Parts, places: np.ndarray) -> None:
-        self._columns = [batch.column(0) for batch in parts.batches()]
-        self._ends = np.cumsum([len(column) for column in self._columns])
-        self._places = places
-
-    def __call__(self, numbers: np.ndarray) -> list[str]:
-        """Texts of ascending numbers."""
-        rows = self._places[numbers]
-        borders = np.searchsorted(rows, self._ends)
-        texts: list[str] = []
-        for column, end, here in zip(
-            self._columns, self._ends, np.split(rows, borders[:-1]), strict=True
-        ):
-            texts += column.take(here - (end - len(column))).to_pylist()
-        return texts
+def _digests(read: Parts, names: tuple[str, str]) -> np.ndarray:
+    return np.stack([read.column(name).to_numpy() for name in names], axis=1)

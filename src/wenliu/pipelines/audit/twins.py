@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wenliu.pipelines.audit.rows import Bools, Codes, Ints
+from wenliu.codes import Bools, Codes
+from wenliu.pipelines.audit.rows import Ints
 
 CLOSENESS = ("identical", "normalised", "near")
 #: Number of a row that has no twin at all.
@@ -77,6 +78,16 @@ class Twins:
         levels[chosen[first_raw[self.raw[chosen]] < chosen]] = 0
         return levels
 
+    def repeat_texts(self) -> Bools:
+        """Rows whose normal form an earlier row has, in whatever split: ``(rows,)``."""
+        chosen = np.flatnonzero(~self.blank)
+        # Assigned backwards: what stays is the earliest.
+        first = np.empty(self.n_normal, dtype=np.int64)
+        first[self.normal[chosen][::-1]] = chosen[::-1]
+        repeats = np.zeros(len(self.blank), dtype=bool)
+        repeats[chosen] = first[self.normal[chosen]] < chosen
+        return repeats
+
     def find(self, row: int, others: Bools, level: int) -> int:
         """The first row of ``others`` that is a twin of ``row`` at closeness ``level``."""
         if level == 0:
@@ -84,9 +95,11 @@ class Twins:
         elif level == 1:
             same = self.normal == self.normal[row]
         else:
-            number = self.normal[row]
-            near = self.pairs[(self.pairs == number).any(axis=1)].ravel()
-            same = np.isin(self.normal, near[near != number])
+            one, other = self.pairs.T
+            near = np.zeros(self.n_normal, dtype=bool)
+            near[other[one == self.normal[row]]] = True
+            near[one[other == self.normal[row]]] = True
+            same = near[self.normal]
         same &= others & ~self.blank
         same[row] = False
         return int(np.flatnonzero(same)[0])

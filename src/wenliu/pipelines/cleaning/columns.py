@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CleanTexts(ColumnFunction):
-    """From ``Examples`` to ``CleanExamples``; counts what each rule did.
+    """From ``text`` to ``clean_text`` and ``edits``; counts what each rule did.
 
     Attributes:
         settings: The resolved rules, as ``text_settings`` holds them.
@@ -38,16 +38,21 @@ class CleanTexts(ColumnFunction):
         """Of some 13 million characters a second."""
         return 160_000_000
 
-    def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """Adds ``clean_text`` and ``edits``."""
+    @property
+    def schema(self) -> pa.Schema:
+        """Of what is added."""
         import pyarrow as pa
 
         from wenliu.schemas import CleanExamples
+
+        return pa.schema([CleanExamples.arrow().field(name) for name in ("clean_text", "edits")])
+
+    def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """The clean texts, and the way back to the raw ones."""
+        import pyarrow as pa
+
         from wenliu.text.tally import Tally
 
-        schema = CleanExamples.arrow()
         tally = Tally(self.samples)
         texts, edits = self.normalizer.clean_column(batch["text"], tally)
-        added = {"clean_text": texts, "edits": edits}
-        columns = [added[n] if n in added else batch[n] for n in schema.names]
-        return with_counts(pa.record_batch(columns, schema=schema), tally.report())
+        return with_counts(pa.record_batch([texts, edits], schema=self.schema), tally.report())

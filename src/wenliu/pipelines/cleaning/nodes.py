@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import time
 from typing import Any
 
 from wenliu.frames import Table
-from wenliu.parallel import BATCH_ROWS, map_batches, merge_counts, watch
+from wenliu.parallel import map_parts
 from wenliu.params import CleaningParams, ModelParams
-from wenliu.parts import Parts, gather
+from wenliu.parts import Parts
 
 logger = logging.getLogger(__name__)
 
@@ -67,23 +66,22 @@ def clean_texts(
         touched with samples.
     """
     from wenliu.pipelines.cleaning.columns import CleanTexts
-    from wenliu.schemas import CleanExamples
     from wenliu.text.tally import Tally
 
     parts = Parts.of(examples)
     clean = CleanTexts(text_settings, params.samples)
     tally = Tally(params.samples)
     tally.open(clean.normalizer.names)
-    started = time.perf_counter()
-    batches = merge_counts(map_batches(clean, parts.batches(max_rows=BATCH_ROWS)), tally.merge)
-    cleaned = gather(watch(batches, "Cleaning", parts.num_rows), CleanExamples.arrow())
-    report = _report(tally, text_settings, time.perf_counter() - started)
+    added = map_parts(
+        clean, parts, ["text"], clean.schema, merge=tally.merge, description="Cleaning"
+    )
+    report = _report(tally, text_settings)
     for warning in report["warnings"]:
         logger.warning(warning)
-    return cleaned, report
+    return parts.beside(added), report
 
 
-def _report(tally: Any, text_settings: dict, seconds: float) -> dict:
+def _report(tally: Any, text_settings: dict) -> dict:
     report = tally.report()
     warnings = []
     blank = report["blank_rows"]
@@ -92,10 +90,8 @@ def _report(tally: Any, text_settings: dict, seconds: float) -> dict:
             f"Nothing is left of {blank:,} of {report['rows']:,} texts after cleaning; the audit "
             "drops them. The cleaning report shows what each rule removed."
         )
-    speed = report["characters_before"] / seconds if seconds > 0 else 0.0
     return {
         **report,
-        "characters_per_second": round(speed),
         "simplified": text_settings["simplify"],
         "lowercased": text_settings["lowercase"],
         "folded_punctuation": "".join(text_settings["punctuation"]),

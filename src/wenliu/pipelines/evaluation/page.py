@@ -14,6 +14,7 @@ from wenliu.reporting.page import (
     Section,
     figure,
     key_numbers,
+    p_value,
     paragraph,
     percent,
     points,
@@ -79,7 +80,8 @@ def _result(report: Mapping[str, Any]) -> list[Block]:
         (
             "Calibration error",
             f"{scored['calibration']['ece_after']:.3f}",
-            f"{scored['calibration']['ece_before']:.3f} before temperature scaling",
+            f"{scored['calibration']['ece_before']:.3f} before temperature scaling; "
+            f"{_chance(scored['calibration'])} by chance alone",
         )
     )
     blocks = [paragraph(verdict["sentence"], "verdict"), key_numbers(numbers)]
@@ -109,7 +111,7 @@ def _comparison(report: Mapping[str, Any]) -> list[Block]:
                 percent(baseline["macro_f1"]),
                 f"{points(difference['macro_f1'])} ({points(difference['low'])} to "
                 f"{points(difference['high'])})",
-                _p(difference["mcnemar_p"]),
+                p_value(difference["mcnemar_p"]),
             )
         )
     baselines = report["baseline"]
@@ -214,6 +216,10 @@ def _calibration(report: Mapping[str, Any], scored: Mapping[str, Any]) -> list[B
                 ("Log loss", calibration["log_loss_before"], calibration["log_loss_after"]),
             ],
         ),
+        paragraph(
+            "A model whose confidence is right to the digit would show an error of "
+            f"{_chance(calibration)} on these rows: only above that the error says something."
+        ),
     ]
 
 
@@ -287,9 +293,9 @@ def _split(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> list[Blo
     return blocks
 
 
+def _chance(calibration: Mapping[str, Any]) -> str:
+    return f"{calibration['ece_chance_low']:.3f} to {calibration['ece_chance_high']:.3f}"
+
+
 def _range(scores: Mapping[str, Any], name: str) -> str:
     return f"{100 * scores[f'{name}_low']:.1f} to {100 * scores[f'{name}_high']:.1f} %"
-
-
-def _p(p: float) -> str:
-    return f"{p:.3f}" if p >= 0.001 else "< 0.001"

@@ -72,7 +72,9 @@ def score_rows(
             "only_baseline_right": test.only_second,
             "mcnemar_p": test.p,
         },
-        "calibration": calibration_summary(logits, gold, temperature, params.calibration_bins),
+        "calibration": calibration_summary(
+            logits, gold, temperature, params.calibration_bins, params.confidence, seed
+        ),
     }
 
 

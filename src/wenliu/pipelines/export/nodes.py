@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 from collections.abc import Mapping
@@ -24,6 +25,7 @@ def build_bundle(
     calibration: dict,
     metrics: dict,
     checkpoint_profile: dict,
+    finetuning_report: dict,
     token_ids: Table,
     training_workspace: Path,
     params: ExportParams,
@@ -72,7 +74,7 @@ def build_bundle(
             say,
         )
         bar.update()
-    scores = headline_scores(metrics)
+    scores, rows = headline_scores(metrics), _rows_by_split(token_ids)
     runtime = {
         "task": task.name,
         "max_length": int(max_length["max_length"]),
@@ -85,7 +87,7 @@ def build_bundle(
         profile=checkpoint_profile,
         runtime=runtime,
         temperature=calibration["temperature"],
-        rows=_rows_by_split(token_ids),
+        rows=rows,
         metrics=metrics,
         version=__version__,
     )
@@ -102,6 +104,8 @@ def build_bundle(
         "precisions": offer.measured,
         "opset": params.opset,
         "checkpoint": {key: checkpoint_profile.get(key) for key in ("source", "revision")},
+        "rows": rows,
+        "training": finetuning_report["settings"] | {"code": _training_code()},
         "versions": {"wenliu": __version__, **_installed_versions()},
         "metrics": scores,
         "parity": parity,
@@ -232,6 +236,14 @@ def _rows_by_split(token_ids: Table) -> dict[str, int]:
         if count := pc.sum(chosen).as_py():
             rows[split] = int(count)
     return rows
+
+
+def _training_code() -> str:
+    """Identifies the code that a model is trained with, so that two models can be told apart."""
+    from wenliu.code import code_of
+    from wenliu.pipelines.finetuning.nodes import fit_model
+
+    return hashlib.sha256(_json(code_of(fit_model))).hexdigest()[:12]
 
 
 def _installed_versions() -> dict[str, str]:

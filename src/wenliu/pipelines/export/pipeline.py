@@ -22,6 +22,7 @@ def create_pipeline() -> Pipeline:
                     "calibration",
                     "metrics",
                     "checkpoint_profile",
+                    "finetuning_report",
                     "token_ids",
                     "training_workspace",
                     "params:export",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,11 +31,13 @@ def fit_model(
     import torch
 
     from wenliu.modeling.device import choose_device, choose_precision
-    from wenliu.modeling.network import build_model
+    from wenliu.modeling.network import build_model, count_weights
+    from wenliu.pipelines.finetuning.report import describe_fit
     from wenliu.pipelines.finetuning.settings import resolve_settings
     from wenliu.tasks import get_task
     from wenliu.training.job import fit_in_processes
     from wenliu.training.launch import choose_processes
+    from wenliu.training.preflight import check_space
 
     task = get_task(model_params.task)
     device = choose_device(model_params)
@@ -45,13 +46,16 @@ def fit_model(
         finetuning_params.precision, device, checkpoint_profile["hidden_size"]
     )
     training, validation = (_select_rows(token_ids, split) for split in ("train", "validation"))
-    model = build_model(
-        checkpoint_profile,
-        head=task.head,
-        labels=label_map["labels"],
-        vocab_size=_vocab_size(tokenizer),
-        params=model_params,
-    )
+    made_of = {
+        "head": task.head,
+        "labels": label_map["labels"],
+        "vocab_size": _vocab_size(tokenizer),
+        "params": model_params,
+    }
+    workspace = Path(training_workspace)
+    weights = count_weights(checkpoint_profile, **made_of)
+    check_space(workspace, weights, training.bytes + validation.bytes)
+    model = build_model(checkpoint_profile, **made_of)
     settings = resolve_settings(
         finetuning_params,
         checkpoint_profile,
@@ -59,40 +63,18 @@ def fit_model(
         model_params.seed,
         precision,
     )
-    workspace = Path(training_workspace)
     result = fit_in_processes(
         model, task, training, validation, settings, workspace, device, processes
     )
-    scratch = checkpoint_profile["path"] is None
     report = {
         "rows": len(training),
         "validation_rows": len(validation),
-        "checkpoint": checkpoint_profile["source"],
-        "summary": (
-            "A small model, trained from random weights (model.checkpoint: scratch)."
-            if scratch
-            else f"Fine-tuned from {checkpoint_profile['source']}."
-        ),
         "device": str(device),
         "precision": precision,
         "processes": processes.total,
         "threads": torch.get_num_threads(),
-        "parameters": sum(p.numel() for p in model.parameters()),
-        "settings": asdict(settings),
-        "learning_rate": settings.learning_rate,
-        "epochs": result.epochs,
-        "steps": result.steps,
-        "best_epoch": result.best_epoch,
-        "metric": settings.metric,
-        "best_score": result.best_score,
-        "stopped_early": result.stopped_early,
-        "seconds": result.seconds,
-        "rows_per_second": result.rows_per_second,
-        "packed": result.packed,
-        "padding_waste": result.padding_waste,
-        "micro_batches": result.micro_batches,
-        "out_of_memory": result.out_of_memory,
-        "warnings": [],
+        "parameters": weights,
+        **describe_fit(result, settings, checkpoint_profile),
     }
     files = {path.name: path for path in sorted(result.best.iterdir())}
     return {**files, **_tokenizer_files(tokenizer, max_length)}, result.history, report

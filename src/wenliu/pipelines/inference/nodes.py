@@ -5,18 +5,25 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from wenliu.errors import UserError
 from wenliu.params import InferenceParams
 
+if TYPE_CHECKING:
+    from wenliu.serving.bundle import Bundle
+else:
+    Bundle = object  # Kedro resolves annotations when it builds a pipeline
+
 
 def predict_file(
-    serving_bundle: Callable[[str | None], tuple[Path, str]], params: InferenceParams
+    serving_bundle: Callable[..., tuple[Bundle, str]], params: InferenceParams
 ) -> dict:
     """Writes a label and its probability for every row of a file.
 
     Args:
-        serving_bundle: From the bundle asked for (or None) to its folder and a sentence about it.
+        serving_bundle: From the bundle asked for (or None) and options of ``Bundle.load`` to the
+            loaded bundle and a sentence about it.
         params: Input, output, bundle, column and sheet.
 
     Returns:
@@ -26,7 +33,6 @@ def predict_file(
         UserError: When no input was given, or it cannot be read.
     """
     from wenliu.serving import batch
-    from wenliu.serving.bundle import Bundle
 
     if params.input is None:
         raise UserError(
@@ -36,9 +42,8 @@ def predict_file(
         )
     source = Path(params.input)
     target = Path(params.output) if params.output else batch.default_target(source)
-    folder, which = serving_bundle(params.bundle)
-    bundle = Bundle.load(
-        folder,
+    bundle, which = serving_bundle(
+        params.bundle,
         engine=params.engine,
         precision=params.precision,
         batch_tokens=None if params.batch_tokens == "auto" else params.batch_tokens,

@@ -2,95 +2,36 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
 from itertools import compress
-from operator import lt
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from wenliu.params import Split
 from wenliu.pipelines.ingestion.labels import LabelReader
-from wenliu.pipelines.ingestion.splits import UNKNOWN_SPLIT, read_split
-from wenliu.readers import BadRow, Block, RawFile
-from wenliu.text.hashing import digests
+from wenliu.pipelines.ingestion.splits import read_split
+from wenliu.pipelines.ingestion.tallies import FileTally
+from wenliu.readers import BadRow, Block
+from wenliu.schemas import Examples, Quarantine
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-#: As many first bad rows of a file as a message may show.
-_FIRST_BAD_ROWS = 3
 _CONTENT_CHARS = 1000
+#: Column of good rows: the id that the file gives a row, which may not be used in the end.
+GIVEN_ID = "given_id"
 
 
-@dataclass
-class FileTally:
-    """What was counted in one file while its rows went by.
-
-    Attributes:
-        source: What the file is called in ids.
-        file: How it is read.
-        rows: Good ones.
-        labels: Of the good rows.
-        splits: Of the good rows; None where a row has none of its own.
-        groups: ``(n, 2)`` digests of the groups of rows, by block.
-        reasons: Why rows are bad, without the position in the row, which makes each its own.
-        first_bad: The first bad rows.
-        unknown_split: The first reason that is an unknown split.
-        has_ids: Whether a row has an id of its own.
-        lines_ascend: Whether every good row begins in a line of its own.
-    """
-
-    source: str
-    file: RawFile
-    rows: int = 0
-    labels: Counter[str] = field(default_factory=Counter)
-    splits: Counter[str | None] = field(default_factory=Counter)
-    groups: list[np.ndarray] = field(default_factory=lambda: [np.empty((0, 2), np.uint64)])
-    reasons: Counter[str] = field(default_factory=Counter)
-    first_bad: list[BadRow] = field(default_factory=list)
-    unknown_split: str = ""
-    has_ids: bool = False
-    lines_ascend: bool = True
-    _last_line: int = 0
-
-    @property
-    def bad(self) -> int:
-        """Bad rows."""
-        return self.reasons.total()
-
-    def add_good(self, columns: Mapping[str, Sequence[Any]]) -> None:
-        """Counts good rows, given by column."""
-        lines = columns["line"]
-        self.rows += len(lines)
-        self.labels.update(columns["label"])
-        self.splits.update(columns["split"])
-        self.groups.append(digests({group for group in columns["group"] if group is not None}))
-        self.has_ids = self.has_ids or any(columns["id"])
-        self.lines_ascend = self.lines_ascend and all(map(lt, [self._last_line, *lines], lines))
-        self._last_line = lines[-1] if lines else self._last_line
-
-    def add_bad(self, rows: Sequence[BadRow]) -> None:
-        """Counts bad rows."""
-        self.reasons.update(row.reason.split(" at character ")[0] for row in rows)
-        self.first_bad += rows[: _FIRST_BAD_ROWS - len(self.first_bad)]
-        unknown = (row.reason for row in rows if row.reason.startswith(UNKNOWN_SPLIT))
-        self.unknown_split = self.unknown_split or next(unknown, "")
-
-
-def judged_schema() -> pa.Schema:
-    """Good rows, which have no reason, and bad ones, which have little else."""
+def good_schema() -> pa.Schema:
+    """What one file says about a good row; the numbers of rows and labels depend on all files."""
     import pyarrow as pa
 
-    names = ("source", "id", "text", "label", "split", "group", "column", "reason", "content")
-    return pa.schema([pa.field("line", pa.int64()), *(pa.field(n, pa.string()) for n in names)])
+    own = [field for field in Examples.arrow() if field.name not in ("id", "label_id")]
+    return pa.schema([*own, pa.field(GIVEN_ID, pa.string())])
 
 
 def judge(
     tally: FileTally, labels: LabelReader, split: str | None, split_values: Mapping[str, Split]
-) -> Iterator[pa.RecordBatch]:
+) -> Iterator[tuple[pa.RecordBatch, pa.RecordBatch]]:
     """Reads a file, judges every row of it and counts, a block at a time.
 
     A row without a label, with an unknown one, or without a text is bad; one whose text is blank
@@ -101,15 +42,20 @@ def judge(
         labels: Reads labels.
         split: Of the whole file; a value in its split column counts more.
         split_values: Value of the split column to split, beside the known ones.
+
+    Yields:
+        Good rows as :func:`good_schema` has them, and bad ones for the quarantine.
     """
     for block in tally.file.blocks():
         good, bad = _judged(block, tally.file.roles, labels, split, split_values)
         tally.add_good(good)
-        yield _batch(good, len(good["line"]), tally.source)
-        if bad:
-            tally.add_bad(bad)
-            columns = dict(zip(BadRow._fields, map(list, zip(*bad, strict=True)), strict=True))
-            yield _batch(columns, len(bad), tally.source)
+        tally.add_bad(bad)
+        rows = [list(values) for values in zip(*bad, strict=True)] or [[] for _ in BadRow._fields]
+        columns = dict(zip(BadRow._fields, rows, strict=True))
+        yield (
+            _batch(good, len(good["line"]), tally.source, good_schema()),
+            _batch(columns, len(bad), tally.source, Quarantine.arrow()),
+        )
 
 
 def _judged(
@@ -131,7 +77,7 @@ def _judged(
         "line": block.lines,
         "text": texts,
         "label": [read[raw][0] for raw in raw_labels],
-        "id": [(each or "").strip() or None for each in values.get("id", nothing)],
+        GIVEN_ID: [(each or "").strip() or None for each in values.get("id", nothing)],
         "split": [sides[raw][0] or split for raw in raw_splits],
         "group": [(each or "").strip() or None for each in values.get("group", nothing)],
     }
@@ -156,15 +102,11 @@ def _judged(
     return {name: list(compress(column, is_good)) for name, column in columns.items()}, bad
 
 
-def _batch(columns: Mapping[str, list[Any]], rows: int, source: str) -> pa.RecordBatch:
+def _batch(
+    columns: Mapping[str, list[Any]], rows: int, source: str, schema: pa.Schema
+) -> pa.RecordBatch:
     import pyarrow as pa
 
-    schema = judged_schema()
     columns = {**columns, "source": [source] * rows}
-    arrays = [
-        pa.array(columns[field.name], field.type)
-        if field.name in columns
-        else pa.nulls(rows, field.type)
-        for field in schema
-    ]
+    arrays = [pa.array(columns[field.name], field.type) for field in schema]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from wenliu.errors import UserError
 from wenliu.readers import ReadOptions, iter_rows, sniff
@@ -104,6 +105,23 @@ class LabelReader:
         if 0 <= int(label) < len(self._names):
             return self._names[int(label)], ""
         return None, f"the label {label} is none of 0 to {len(self._names) - 1}"
+
+
+def label_map_of(
+    frozen: Sequence[str] | None, names: Sequence[str] | None, found: Iterable[str]
+) -> dict[str, Any]:
+    """The labels in the order of their numbers, and where the order comes from.
+
+    Args:
+        frozen: The frozen labels; they are the order from then on, and grow at the end only.
+        names: From the file of names.
+        found: In the rows.
+    """
+    if frozen is not None:
+        return {"labels": list(frozen), "frozen": True, "order": "frozen.yml"}
+    if names is not None:
+        return {"labels": list(names), "frozen": False, "order": "label_names"}
+    return {"labels": order_labels(found), "frozen": False, "order": "sorted"}
 
 
 def order_labels(labels: Iterable[str]) -> list[str]:

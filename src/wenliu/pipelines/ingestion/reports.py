@@ -3,40 +3,44 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from wenliu.pipelines.ingestion.judging import FileTally
+from wenliu.parts import Parts
+from wenliu.pipelines.ingestion.tallies import FileTally
 from wenliu.readers import ROLES
 from wenliu.readers.sniffing import delimiter_name
-from wenliu.text.hashing import numbered
+from wenliu.text.hashing import digests, numbered
 
 _TABULAR = ("csv", "tsv", "xlsx")
 
 
 def describe_ingestion(
     tallies: Sequence[FileTally],
+    good: Parts,
     labels: Sequence[str],
     splits_found: str,
+    findings: Sequence[Mapping[str, Any]],
     warnings: Sequence[str],
 ) -> dict[str, Any]:
     """The stage's report.
 
     Args:
         tallies: What was counted in each file.
+        good: The good rows.
         labels: In order of their ids.
         splits_found: Where given splits come from.
+        findings: Of the guard.
         warnings: Collected so far.
     """
     counts: Counter[str] = sum((each.labels for each in tallies), Counter())
     splits: Counter[str | None] = sum((each.splits for each in tallies), Counter())
     reasons: Counter[str] = sum((each.reasons for each in tallies), Counter())
-    _, groups = numbered(np.concatenate([block for each in tallies for block in each.groups]))
     empty = [label for label in labels if not counts[label]]
     given = {split: splits[split] for split in ("train", "validation", "test") if splits[split]}
-    notes = list(warnings)
+    notes = [*warnings, *(each["words"] for each in findings if each["verdict"] == "warn")]
     if empty:
         notes.append(f"No row has the label {', '.join(map(repr, empty))}.")
     if given and splits[None]:
@@ -53,10 +57,18 @@ def describe_ingestion(
         "quarantine_reasons": dict(reasons.most_common()),
         "labels": {label: counts[label] for label in labels},
         "splits": {"found_by": splits_found, **given, "none": splits[None]},
-        "groups": len(groups),
+        "groups": _count_groups(good) if any(each.has_groups for each in tallies) else 0,
         "files": [_describe(each) for each in tallies],
+        "guard": list(findings),
         "warnings": notes,
     }
+
+
+def _count_groups(good: Parts) -> int:
+    found = [np.empty((0, 2), np.uint64)]
+    for batch in good.batches(["group"]):
+        found.append(digests(batch["group"].unique().drop_null().to_pylist()))
+    return len(numbered(np.concatenate(found))[1])
 
 
 def _describe(tally: FileTally) -> dict[str, Any]:

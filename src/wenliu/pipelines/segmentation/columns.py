@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wenliu.parallel import ColumnFunction
+from wenliu.parallel import ColumnFunction, PartFunction, with_counts
 from wenliu.params import SegmentationParams
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SegmentTexts(ColumnFunction):
-    """From ``id`` and ``clean_text`` to ``Words``.
+    """From ``clean_text`` to ``words`` and ``starts``.
 
     Attributes:
         params: Engine, dictionary, tags.
@@ -43,13 +44,19 @@ class SegmentTexts(ColumnFunction):
         return 4_000_000 if slow else super().pays_above
 
     @property
+    def named_files(self) -> list[Path]:
+        """The user dictionary, whose content counts."""
+        path = _dictionary(self.params.user_dictionary)
+        return [path] if path and path.is_file() else []
+
+    @property
     def schema(self) -> pa.Schema:
-        """That of ``Words``, with tags where they are wanted."""
+        """Of what is returned, with tags where they are wanted."""
         import pyarrow as pa
 
         from wenliu.schemas import Words
 
-        schema = Words.arrow()
+        schema = pa.schema([Words.arrow().field(name) for name in ("words", "starts")])
         if self.params.part_of_speech:
             schema = schema.append(pa.field("tags", pa.list_(pa.string()), nullable=False))
         return schema
@@ -63,11 +70,49 @@ class SegmentTexts(ColumnFunction):
             rows = [self.segmenter.tag(text) for text in texts.to_pylist()]
             columns = [
                 pa.array([[word[place] for word in row] for row in rows], field.type)
-                for place, field in enumerate(list(self.schema)[1:])
+                for place, field in enumerate(self.schema)
             ]
         else:
             columns = list(self.segmenter.segment_column(texts))
-        return pa.record_batch([batch["id"], *columns], schema=self.schema)
+        return pa.record_batch(columns, schema=self.schema)
+
+
+@dataclass(frozen=True)
+class CountWords(PartFunction):
+    """From ``words``, ``label_id``, ``split`` and ``dropped`` to the counts of ``WordCounts``.
+
+    Attributes:
+        n_labels: How many labels there are.
+        dropped: Whether the training rows are counted that the audit dropped, not those that are
+            there. New rows change the marks of a few old ones: their counts are taken off those of
+            all, which stay.
+    """
+
+    n_labels: int
+    dropped: bool
+
+    def __call__(self, batches: Iterator[pa.RecordBatch]) -> pa.RecordBatch:
+        """A row for each word and label; counts all words and characters too."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        from wenliu.text.keywords import WordCounts
+
+        found = WordCounts(self.n_labels)
+        words = characters = 0
+        for batch in batches:
+            wanted = pc.equal(batch["split"], "train")
+            if self.dropped:
+                wanted = pc.and_(wanted, pc.is_valid(batch["dropped"]))
+            rows = batch.filter(wanted)
+            found.add(rows["words"], rows["label_id"])
+            flat = batch["words"].flatten()
+            words += len(flat)
+            characters += pc.sum(pc.utf8_length(flat)).as_py() or 0
+        counts = {"rows": found.rows, "words": words, "characters": characters}
+        table = found.counts()
+        columns = [column.combine_chunks() for column in table.columns]
+        return with_counts(pa.RecordBatch.from_arrays(columns, schema=table.schema), counts)
 
 
 def _dictionary(path: str | None) -> Path | None:

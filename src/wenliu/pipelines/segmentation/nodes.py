@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
+from typing import TYPE_CHECKING
 
 from wenliu.frames import Table
-from wenliu.parallel import BATCH_ROWS, map_batches, watch
+from wenliu.parallel import map_parts
 from wenliu.params import SegmentationParams
-from wenliu.parts import Parts, gather
+from wenliu.parts import Parts
+
+if TYPE_CHECKING:
+    from wenliu.text.keywords import WordCounts
 
 logger = logging.getLogger(__name__)
 
@@ -23,8 +28,8 @@ def segment_texts(audited_examples: Table | Parts, params: SegmentationParams) -
     for warning in _warnings(params):
         logger.warning(warning)
     segment, parts = SegmentTexts(params), Parts.of(audited_examples)
-    batches = map_batches(segment, parts.batches(["id", "clean_text"], BATCH_ROWS))
-    return gather(watch(batches, "Segmenting", parts.num_rows), segment.schema)
+    words = map_parts(segment, parts, ["clean_text"], segment.schema, description="Segmenting")
+    return parts.select(["id"]).beside(words)
 
 
 def find_keywords(
@@ -38,37 +43,22 @@ def find_keywords(
     Returns:
         The report, and a plot with one panel for each label.
     """
-    import pyarrow.compute as pc
-
     from wenliu.reporting.charts import bar_grid
-    from wenliu.text.keywords import WordCounts
 
-    rows = Parts.of(audited_examples).table(["split", "dropped", "label_id"])
-    learned = pc.and_(pc.equal(rows["split"], "train"), pc.is_null(rows["dropped"]))
     labels = label_map["labels"]
-    counts = WordCounts(len(labels))
-    n_words = start = 0
     parts = Parts.of(words)
-    for batch in watch(parts.batches(["words"], BATCH_ROWS), "Counting words", parts.num_rows):
-        taken = learned.slice(start, batch.num_rows).combine_chunks()
-        label_ids = rows["label_id"].slice(start, batch.num_rows).combine_chunks()
-        counts.add(batch["words"].filter(taken), label_ids.filter(taken))
-        n_words += len(batch["words"].flatten())
-        start += batch.num_rows
+    marks = Parts.of(audited_examples).select(["label_id", "split", "dropped"])
+    counts, totals = _count_words(parts.select(["words"]).beside(marks), len(labels))
     found = counts.keywords(params.keywords)
     panels = {
         label: ([keyword.word for keyword in own], [keyword.score for keyword in own])
         for label, own in zip(labels, found, strict=True)
         if own
     }
-    characters = sum(
-        pc.sum(pc.utf8_length(batch["clean_text"])).as_py()
-        for batch in Parts.of(audited_examples).batches(["clean_text"])
-    )
     report = {
         "rows": parts.num_rows,
-        "words": n_words,
-        "characters_per_word": round(characters / n_words, 3) if n_words else 0.0,
+        "words": totals["words"],
+        "characters_per_word": round(totals["characters"] / max(1, totals["words"]), 3),
         "engine": "jieba" if params.part_of_speech else params.engine,
         "rows_for_keywords": counts.rows,
         "keywords": {
@@ -86,6 +76,41 @@ def find_keywords(
         "warnings": _warnings(params),
     }
     return report, bar_grid(panels, title="Keywords by label (z-score of the log-odds)")
+
+
+def _count_words(rows: Parts, n_labels: int) -> tuple[WordCounts, Counter[str]]:
+    """Words by label in the rows that training sees; words and characters of all rows."""
+    from wenliu.pipelines.segmentation.columns import CountWords
+    from wenliu.text.keywords import WordCounts, counts_schema
+
+    counts = WordCounts(n_labels)
+    totals: Counter[str] = Counter()
+    train = map_parts(
+        CountWords(n_labels, dropped=False),
+        rows,
+        ["words", "label_id", "split"],
+        counts_schema(),
+        format="arrow",
+        merge=totals.update,
+        description="Counting words",
+    )
+    counts.merge(train.table(), totals["rows"])
+    taken_off: Counter[str] = Counter()
+    dropped = map_parts(
+        CountWords(n_labels, dropped=True),
+        Parts.joined((part for part in rows.each() if _has_dropped(part)), rows.schema),
+        ["words", "label_id", "split", "dropped"],
+        counts_schema(),
+        format="arrow",
+        merge=taken_off.update,
+        description="Counting dropped words",
+    )
+    counts.take_off(dropped.table(), taken_off["rows"])
+    return counts, totals
+
+
+def _has_dropped(part: Parts) -> bool:
+    return part.nulls("dropped") < part.num_rows
 
 
 def _warnings(params: SegmentationParams) -> list[str]:

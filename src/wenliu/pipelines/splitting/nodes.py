@@ -3,129 +3,131 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
-from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from wenliu.frames import Table
+from wenliu.parallel import map_parts
 from wenliu.params import SplittingParams
-from wenliu.parts import Parts, gather
-from wenliu.pipelines.splitting.plan import Plan, plan_splits
+from wenliu.parts import Parts
 from wenliu.pipelines.splitting.shares import SPLITS, check_class_sizes, compare_shares
-from wenliu.progress import progress_bar
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from wenliu.pipelines.splitting.tally import SplitTally
+    from wenliu.codes import Codes
+    from wenliu.frozen import Frozen
+    from wenliu.pipelines.splitting.judging import Judging
+    from wenliu.pipelines.splitting.plan import Plan
 
 
 def split_examples(
-    clean_examples: Table, label_map: dict[str, Any], params: SplittingParams
+    clean_examples: Table,
+    label_map: dict[str, Any],
+    frozen_sets: dict[str, Any],
+    params: SplittingParams,
 ) -> tuple[Table, dict[str, Any]]:
-    """Assigns train, validation and test, part by part.
+    """Assigns train, validation and test, and marks the rows that judge models.
 
     Args:
         clean_examples: Rows with ``split`` where the data bring one along.
         label_map: All labels.
+        frozen_sets: Content of ``frozen.yml``; empty where the problem is not frozen.
         params: Shares and salt.
 
     Returns:
-        The rows with ``split`` filled and ``split_given``, and the report.
+        The rows with ``split`` filled, ``split_given`` and ``eval_set``, and the report.
 
     Raises:
-        UserError: A class is too small, or nothing is left for training.
+        UserError: A class is too small, nothing is left for training, or what is frozen does not
+            fit the parameters or the data.
     """
-    from wenliu.pipelines.splitting.tally import SplitTally, group_of
+    from wenliu.codes import codes_of
+    from wenliu.frozen import Frozen
+    from wenliu.pipelines.splitting.judging import check_rules
+    from wenliu.pipelines.splitting.plan import plan_splits
+    from wenliu.pipelines.splitting.tally import count_given, count_labels, parted_groups
 
     parts = Parts.of(clean_examples)
-    given: Counter[str | None] = Counter()
-    for batch in parts.batches(["split"]):
-        given.update(batch["split"].to_pylist())
-    plan = plan_splits(given, params)
-    tally = SplitTally()
-    table = gather(_split(parts, plan, params.salt, tally), _schema(parts.schema))
-    counts = tally.counts
+    frozen = Frozen.of(frozen_sets)
+    if frozen:
+        check_rules(frozen, params)
+    narrow = parts.table(["split", "label_id", "group", "source"])
+    given = codes_of(narrow["split"], SPLITS)
+    plan = plan_splits(count_given(given), params, frozen)
+    judging = _deal(parts, given, narrow["source"], plan, frozen, params)
     labels = label_map["labels"]
+    counts = count_labels(judging.sides, narrow["label_id"].to_numpy(), labels)
     warnings = [
         *plan.warnings,
+        *judging.warnings,
         *check_class_sizes(counts, labels, params),
         *compare_shares(counts, labels, params.max_share_difference),
     ]
-    parted, row = tally.parted_groups()
+    parted, row = parted_groups(narrow["group"], judging.sides)
     if parted:
-        first = group_of(parts, row)
+        first = narrow["group"][row].as_py()
         warnings.append(f"Given splits part {parted} groups, the first is {first!r}.")
     for warning in warnings:
         logging.getLogger(__name__).warning(warning)
-    return table, {
-        "rows": table.num_rows,
+    return _with_splits(parts, given, judging), {
+        "rows": parts.num_rows,
         "splits": {split: counts[split].total() for split in SPLITS},
         "labels": {split: {label: counts[split][label] for label in labels} for split in SPLITS},
-        "given": {str(name).lower(): count for name, count in given.items()},
-        "moved_to_validation": tally.moved,
+        "given": {str(name).lower(): count for name, count in count_given(given).items()},
+        "moved_to_validation": plan.moved_to_validation(given, judging.sides),
         "method": plan.method,
         "salt": params.salt,
+        "frozen": judging.report,
         "warnings": warnings,
     }
 
 
-def row_keys(texts: Sequence[str], groups: Sequence[str | None]) -> list[str]:
-    """What decides a row's side: its group, else the fixed normal form of its raw text."""
-    from wenliu.text.normal_form import normal_forms_v1
-
-    forms = normal_forms_v1(texts)
-    return [
-        f"group:{group}" if group is not None else f"text:{form}"
-        for form, group in zip(forms, groups, strict=True)
-    ]
-
-
-def _split(parts: Parts, plan: Plan, salt: str, tally: SplitTally) -> Iterator[pa.RecordBatch]:
-    with progress_bar(parts.num_rows, "splitting") as bar:
-        for batch in parts.batches():
-            given, groups = batch["split"].to_pylist(), batch["group"].to_pylist()
-            sides = _sides(batch, given, groups, plan, salt)
-            tally.add(given, sides, batch["label"].to_pylist(), groups)
-            yield _with_splits(batch, given, sides)
-            bar.update(batch.num_rows)
-
-
-def _sides(
-    batch: pa.RecordBatch,
-    given: Sequence[str | None],
-    groups: Sequence[str | None],
+def _deal(
+    parts: Parts,
+    given: Codes,
+    sources: pa.ChunkedArray,
     plan: Plan,
-    salt: str,
-) -> list[str]:
-    from wenliu.text.hashing import stable_fraction
+    frozen: Frozen | None,
+    params: SplittingParams,
+) -> Judging:
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
 
-    if not any(map(plan.must_hash, set(given))):
-        return [plan.side(split, 1.0) for split in given]
-    keys = row_keys(batch["text"].to_pylist(), groups)
-    return [
-        plan.side(split, stable_fraction(key, salt) if plan.must_hash(split) else 1.0)
-        for key, split in zip(keys, given, strict=True)
-    ]
+    from wenliu.pipelines.splitting.judging import Judging, judge
+
+    undealt = np.zeros(parts.num_rows, bool)
+    if not (plan.hashes or frozen):
+        return Judging.nothing(plan.sides(given, np.ones(parts.num_rows), undealt))
+    keys = _keys(parts, params.salt)
+    fractions, forms = keys["fraction"].to_numpy(), keys["form"].to_numpy()
+    if not frozen:
+        return Judging.nothing(plan.sides(given, fractions, undealt))
+    undealt = pc.is_in(sources, pa.array(frozen.undealt, pa.string())).to_numpy()
+    return judge(frozen, plan.sides(given, fractions, undealt), forms, params)
 
 
-def _schema(schema: pa.Schema) -> pa.Schema:
+def _keys(parts: Parts, salt: str) -> pa.Table:
+    from wenliu.pipelines.splitting.columns import RowKeys, keys_schema
+
+    function, reads = RowKeys(salt), ["text", "group"]
+    keys = map_parts(function, parts, reads, keys_schema(), format="arrow", description="Splitting")
+    return keys.table()
+
+
+def _with_splits(parts: Parts, given: Codes, judging: Judging) -> Parts:
+    """The columns that are new beside the others, whose files need not be written again."""
     import pyarrow as pa
 
-    number = schema.get_field_index("split")
-    schema = schema.set(number, pa.field("split", pa.string(), nullable=False))
-    return schema.append(pa.field("split_given", pa.bool_(), nullable=False))
+    from wenliu.codes import names_of
+    from wenliu.pipelines.splitting.judging import EVAL_SETS
+    from wenliu.schemas import SplitExamples
 
-
-def _with_splits(
-    batch: pa.RecordBatch, given: Sequence[str | None], sides: Sequence[str]
-) -> pa.RecordBatch:
-    import pyarrow as pa
-
-    schema = _schema(batch.schema)
-    columns = {name: batch[name] for name in batch.schema.names}
-    columns["split"] = pa.array(sides, pa.string())
-    columns["split_given"] = pa.array(
-        [before == after for before, after in zip(given, sides, strict=True)], pa.bool_()
-    )
-    return pa.RecordBatch.from_arrays([columns[name] for name in schema.names], schema=schema)
+    schema = SplitExamples.arrow()
+    columns = {
+        "split": names_of(judging.sides, SPLITS),
+        "split_given": pa.array(given == judging.sides),
+        "eval_set": names_of(judging.marks, EVAL_SETS),
+    }
+    narrow = pa.table(columns, pa.schema([schema.field(name) for name in columns]))
+    return parts.without(columns).beside(parts.cut_alike(narrow)).select(schema.names)

@@ -13,7 +13,7 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 split_examples,
-                ["clean_examples", "label_map", "params:splitting"],
+                ["clean_examples", "label_map", "frozen_sets", "params:splitting"],
                 ["split_examples", "splitting_report"],
                 name="split_examples",
             )

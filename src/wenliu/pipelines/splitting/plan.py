@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from wenliu.errors import UserError
 from wenliu.params import SplittingParams
+from wenliu.pipelines.splitting.shares import SPLITS
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from wenliu.codes import Bools, Codes
+    from wenliu.frozen import Frozen
+
+TRAIN, VALIDATION, TEST = range(len(SPLITS))
 
 
 @dataclass(frozen=True)
@@ -33,29 +44,43 @@ class Plan:
     method: str
     warnings: tuple[str, ...]
 
-    def side(self, given: str | None, fraction: float) -> str:
-        """The split of a row."""
-        if self.make_test and given is None and fraction < self.test:
-            return "test"
-        if (
-            self.make_validation
-            and given in (None, "train")
-            and self.test <= fraction < self.validation
-        ):
-            return "validation"
-        return given or "train"
+    def sides(self, given: Codes, fractions: NDArray[np.float64], undealt: Bools) -> Codes:
+        """The split of every row, as an index into ``SPLITS``.
 
-    def must_hash(self, given: str | None) -> bool:
-        """Whether the fraction matters for rows with this given split."""
-        return given is None or (given == "train" and self.make_validation)
+        Args:
+            given: ``(n,)`` index into ``SPLITS``, negative for none.
+            fractions: ``(n,)`` of the rows' keys.
+            undealt: ``(n,)`` rows that are never made test.
+        """
+        sides = given.copy()
+        given_none = given < 0
+        sides[given_none] = TRAIN
+        if self.make_test:
+            sides[given_none & ~undealt & (fractions < self.test)] = TEST
+        if self.make_validation:
+            here = (self.test <= fractions) & (fractions < self.validation)
+            sides[here & (given_none | (given == TRAIN))] = VALIDATION
+        return sides
+
+    @property
+    def hashes(self) -> bool:
+        """Whether the fractions matter."""
+        return self.make_test or self.make_validation
+
+    def moved_to_validation(self, given: Codes, sides: Codes) -> int:
+        """Given training rows that became validation."""
+        return int(((given == TRAIN) & (sides == VALIDATION)).sum())
 
 
-def plan_splits(given: Counter[str | None], params: SplittingParams) -> Plan:
+def plan_splits(given: Counter[str | None], params: SplittingParams, frozen: Frozen | None) -> Plan:
     """Looks at how many rows bring which split along.
 
     Given splits are honoured. Rows without one are hashed into those splits that nobody gave. A
     missing validation split is also hashed out of given training rows, which nothing else can
     serve; a test split never is: whoever gives train and validation keeps the test elsewhere.
+
+    Once a problem is frozen, files that come later change nothing about that: validation is made
+    if it was made then, and rows without a split are always dealt to test.
 
     Raises:
         UserError: The shares leave nothing for training, or nothing chooses the model.
@@ -73,19 +98,14 @@ def plan_splits(given: Counter[str | None], params: SplittingParams) -> Plan:
             remedy="give splitting.validation a share such as 0.1, or name the validation rows "
             "in ingestion.splits or ingestion.split_values",
         )
-    open_rows = given[None]
-    make_test = bool(open_rows) and not given["test"] and params.test > 0
-    make_validation = not given["validation"]
-    names = [name for name in ("train", "validation", "test") if given[name]]
-    made = ["validation"] * make_validation + ["test"] * make_test
-    if not names:
-        method = "salted hash of the group or of the normal form of the text"
-    elif made:
-        method = f"{', '.join(names)} as given; {' and '.join(made)} by salted hash"
+    if frozen:
+        make_test, make_validation = params.test > 0, "validation" in frozen.dealt
     else:
-        method = f"{', '.join(names)} as given"
+        make_test = bool(given[None]) and not given["test"] and params.test > 0
+        make_validation = not given["validation"]
+    names = [name for name in SPLITS if given[name]]
     warnings = []
-    if not given["test"] and not make_test:
+    if not frozen and not given["test"] and not make_test:
         warnings.append(
             "There is no test split: the data bring along "
             f"{' and '.join(names) or 'none'} and splitting.test makes none. "
@@ -96,6 +116,17 @@ def plan_splits(given: Counter[str | None], params: SplittingParams) -> Plan:
         params.test + params.validation,
         make_test,
         make_validation,
-        method,
+        _method(names, make_validation, make_test, frozen),
         tuple(warnings),
     )
+
+
+def _method(given: list[str], make_validation: bool, make_test: bool, frozen: Frozen | None) -> str:
+    made = ["validation"] * make_validation + ["test"] * make_test
+    if not given:
+        method = "salted hash of the group or of the normal form of the text"
+    elif made:
+        method = f"{', '.join(given)} as given; {' and '.join(made)} by salted hash"
+    else:
+        method = f"{', '.join(given)} as given"
+    return f"{method}; frozen on {frozen.frozen_at[:10]}" if frozen else method

@@ -1,4 +1,4 @@
-"""What the splits came out as, counted while the rows go by."""
+"""What the splits came out as."""
 
 from __future__ import annotations
 
@@ -8,65 +8,55 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from wenliu.codes import NONE, Codes
 from wenliu.pipelines.splitting.shares import SPLITS
-from wenliu.text.hashing import digests, numbered
 
 if TYPE_CHECKING:
-    from wenliu.parts import Parts
+    import pyarrow as pa
+    from numpy.typing import NDArray
 
-_NUMBER = {split: number for number, split in enumerate(SPLITS)}
+
+def count_given(given: Codes) -> Counter[str | None]:
+    """How many rows bring which split along; under None those that bring none."""
+    counts: Counter[str | None] = Counter()
+    for code, name in ((NONE, None), *enumerate(SPLITS)):
+        if count := int((given == code).sum()):
+            counts[name] = count
+    return counts
 
 
-class SplitTally:
-    """Counts, and 25 bytes of every row that has a group.
+def count_labels(
+    sides: Codes, labels: NDArray[np.int32], names: Sequence[str]
+) -> dict[str, Counter[str]]:
+    """Split to label to rows.
 
-    Attributes:
-        counts: Split to label to rows.
-        moved: Rows that came with another split.
+    Args:
+        sides: ``(n,)`` index into ``SPLITS``.
+        labels: ``(n,)`` index into ``names``.
+        names: All labels.
     """
-
-    def __init__(self) -> None:
-        self.counts: dict[str, Counter[str]] = {split: Counter() for split in SPLITS}
-        self.moved = 0
-        self._seen = 0
-        self._groups = [np.empty((0, 2), np.uint64)]
-        self._sides = [np.empty(0, np.int8)]
-        self._rows = [np.empty(0, np.int64)]
-
-    def add(
-        self,
-        given: Sequence[str | None],
-        sides: Sequence[str],
-        labels: Sequence[str],
-        groups: Sequence[str | None],
-    ) -> None:
-        """The next rows."""
-        for (side, label), count in Counter(zip(sides, labels, strict=True)).items():
-            self.counts[side][label] += count
-        for (before, after), count in Counter(zip(given, sides, strict=True)).items():
-            self.moved += count if before not in (None, after) else 0
-        grouped = [row for row, group in enumerate(groups) if group is not None]
-        self._groups.append(digests(groups[row] or "" for row in grouped))
-        self._sides.append(np.array([_NUMBER[sides[row]] for row in grouped], np.int8))
-        self._rows.append(np.array(grouped, np.int64) + self._seen)
-        self._seen += len(sides)
-
-    def parted_groups(self) -> tuple[int, int]:
-        """How many groups stand in several splits, and the first row that strayed from its group.
-
-        Given splits may part a group; hashing never does.
-        """
-        group, firsts = numbered(np.concatenate(self._groups))
-        sides = np.concatenate(self._sides)
-        strayed = sides != sides[firsts][group]
-        rows = np.concatenate(self._rows)[strayed]
-        return len(np.unique(group[strayed])), int(rows[0]) if len(rows) else -1
+    counts = {}
+    for code, split in enumerate(SPLITS):
+        rows = np.bincount(labels[sides == code], minlength=len(names)).tolist()
+        counts[split] = Counter({n: count for n, count in zip(names, rows, strict=True) if count})
+    return counts
 
 
-def group_of(parts: Parts, row: int) -> str:
-    """The group of one row."""
-    for batch in parts.batches(["group"]):
-        if row < batch.num_rows:
-            return batch["group"][row].as_py()
-        row -= batch.num_rows
-    raise IndexError(row)
+def parted_groups(groups: pa.ChunkedArray, sides: Codes) -> tuple[int, int]:
+    """How many groups stand in several splits, and the first row that strayed from its group.
+
+    Given splits may part a group, and so may a frozen text; hashing never does.
+
+    Args:
+        groups: Group of each row, or null.
+        sides: ``(n,)`` index into ``SPLITS``.
+    """
+    if groups.null_count == len(groups):
+        return 0, -1
+    encoded = groups.dictionary_encode()
+    numbers = np.concatenate([c.indices.fill_null(NONE).to_numpy() for c in encoded.chunks])
+    grouped = np.flatnonzero(numbers != NONE)
+    _, firsts, group = np.unique(numbers[grouped], return_index=True, return_inverse=True)
+    strayed = sides[grouped] != sides[grouped][firsts][group]
+    rows = grouped[strayed]
+    return len(np.unique(group[strayed])), int(rows[0]) if len(rows) else -1

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from wenliu.disk import sha256_of
 
-PACKAGE = Path(__file__).resolve().parents[1]
+PACKAGE = Path(__file__).resolve().parent
 #: Of a module's checksum, in hexadecimal: enough to tell two texts of one module apart.
 _DIGITS = 16
 #: Distributions that are not called like what is imported from them.

@@ -1,0 +1,1 @@
+"""Compares the newest rows with those that were there before."""

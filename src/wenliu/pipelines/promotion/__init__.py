@@ -1,0 +1,1 @@
+"""Promotion: may the new model serve? Five groups of checks, one record, one answer."""
