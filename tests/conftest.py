@@ -55,6 +55,12 @@ def nothing_remembered(monkeypatch):
     monkeypatch.setenv("WENLIU_MEMO", "off")
 
 
+@pytest.fixture(autouse=True)
+def no_store_of_another_test():
+    """MLflow writes what it opened last into the environment, for the processes it starts."""
+    os.environ.pop("MLFLOW_TRACKING_URI", None)
+
+
 @pytest.fixture(scope="session", name="kedro")
 def kedro_command():
     """The function that runs a Kedro command in a project."""

@@ -121,10 +121,13 @@ def test_only_settings_travel_and_a_slice_is_no_more_than_its_rows():
 
 
 PROGRAM = """
-import sys, time
+import signal, sys, time
 from dataclasses import dataclass
 import pyarrow as pa
 from wenliu.parallel import ColumnFunction, map_batches
+
+# A shell that starts the tests in the background lets them ignore Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 @dataclass(frozen=True)
 class Slow(ColumnFunction):

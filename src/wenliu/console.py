@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import logging.config
 import os
@@ -132,12 +133,26 @@ def _log(path: Path, error: Exception) -> bool:
     return True
 
 
+#: Errors of a disk on which nothing more fits.
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def _full_disk(error: OSError) -> UserError:
+    return UserError(
+        f"The disk is full ({error.strerror}); what was complete before is untouched.",
+        where=str(error.filename or ""),
+        remedy="make room, for instance with: wenliu prune; then the same command goes on",
+    )
+
+
 def explain(error: BaseException) -> str:
     """The user's part of an exception: the UserError in its chain, else its last line."""
     found: BaseException | None = error
     while found is not None:
         if isinstance(found, UserError):
             return f"Error: {found}"
+        if isinstance(found, OSError) and found.errno in _FULL:
+            return f"Error: {_full_disk(found)}"
         found = found.__cause__ or found.__context__
     # Kedro, YAML and MLflow explain themselves in a few lines, with the place of the mistake.
     lines = [line for line in str(error).strip().splitlines() if line.strip()][:_LINES]

@@ -286,7 +286,7 @@ class DriftParams(Params):
     confidence: Limits = Limits(warn=0.05, fail=0.2)
     length: Limits = Limits(warn=0.15, fail=0.6)
     unknown: Limits = Limits(warn=0.01, fail=0.05)
-    bigrams: Limits = Limits(warn=0.05, fail=0.4)
+    bigrams: Limits = Limits(warn=0.05, fail=0.3)
     domain: Limits = Limits(warn=0.75, fail=0.98)
 
 

@@ -3,7 +3,8 @@
 Everything starts at the confusion matrix, so every number costs one ``bincount`` over the rows.
 Undefined ratios (a class without gold or predicted rows) count as 0, as scikit-learn does with
 ``zero_division=0``. The averages run over the classes that occur in gold or predictions: a class
-of the label map that a slice never saw is not an error of the model.
+of the label map that a slice never saw is not an error of the model. Where two models are held
+against each other only gold counts (:func:`gold_macro_f1_of`).
 """
 
 from __future__ import annotations
@@ -50,16 +51,22 @@ def accuracy_of(counts: NDArray[Any]) -> Floats:
     return _ratio(np.trace(counts, axis1=-2, axis2=-1), counts.sum(axis=(-2, -1)))
 
 
-def macro_f1_of(counts: NDArray[Any], first: int | None = None) -> Floats:
-    """Macro-F1 of one confusion matrix, or of a stack of shape ``(..., labels, labels)``.
-
-    Args:
-        counts: Gold in rows, predicted in columns.
-        first: Average over the first so many classes only; default: all.
-    """
-    hits = np.diagonal(counts, axis1=-2, axis2=-1)[..., :first]
-    seen = (counts.sum(axis=-1) + counts.sum(axis=-2))[..., :first]
+def macro_f1_of(counts: NDArray[Any]) -> Floats:
+    """Macro-F1 of one confusion matrix, or of a stack of shape ``(..., labels, labels)``."""
+    hits = np.diagonal(counts, axis1=-2, axis2=-1)
+    seen = counts.sum(axis=-1) + counts.sum(axis=-2)
     return _ratio(_ratio(2 * hits, seen).sum(axis=-1), (seen > 0).sum(axis=-1))
+
+
+def gold_macro_f1_of(counts: NDArray[Any]) -> Floats:
+    """Macro-F1 over the classes that occur in gold, of which there are as many for every model.
+
+    :func:`macro_f1_of` also averages over a class that is only predicted, with an F1 of 0: then one
+    row in thousands would cost a model a whole class. Here it costs the recall of the row's class.
+    """
+    hits, support = np.diagonal(counts, axis1=-2, axis2=-1), counts.sum(axis=-1)
+    f1 = _ratio(2 * hits, support + counts.sum(axis=-2))
+    return _ratio(f1.sum(axis=-1), (support > 0).sum(axis=-1))  # without gold there are no hits
 
 
 def macro_recall_of(counts: NDArray[Any]) -> Floats:

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import partial
 from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from wenliu.metrics.classification import label_ids, macro_f1_of, macro_recall_of
+from wenliu.metrics.classification import gold_macro_f1_of, label_ids, macro_recall_of
 from wenliu.metrics.intervals import Interval, binomial_tail, counts_interval, paired_bootstrap
 
 #: The margin falls from the first to the second, which it reaches at 5,000 rows.
@@ -49,20 +48,20 @@ def compare(
     champion: ArrayLike,
     n_labels: int,
     *,
-    judged_labels: int | None = None,
     confidence: float = 0.95,
     resamples: int = 1000,
     seed: int = 0,
 ) -> Interval:
     """Macro-F1 of the challenger minus that of the champion, with one-sided bounds.
 
+    Both are averages over the labels that occur in ``gold``. A label added after the rows were
+    frozen has none among them: predicting it is an error on that row and no class of its own.
+
     Args:
         gold: ``(rows,)`` label ids.
         challenger: ``(rows,)`` predicted ids.
         champion: ``(rows,)`` predicted ids.
         n_labels: Of the longer label map.
-        judged_labels: Only the F1 of the first so many labels counts; default: of all. A champion
-            that does not know the newest labels is compared on those that it knows.
         confidence: Of each bound by itself.
         resamples: Of the paired bootstrap.
         seed: Of the resamples.
@@ -76,7 +75,7 @@ def compare(
         challenger,
         champion,
         n_labels,
-        statistic=partial(macro_f1_of, first=judged_labels),
+        statistic=gold_macro_f1_of,
         n=resamples,
         confidence=_two_sided(confidence),
         seed=seed,

@@ -9,8 +9,9 @@ import pytest
 from wenliu.params import DriftParams, Limits, ModelParams
 from wenliu.parts import Parts
 from wenliu.pipelines.drift.bigrams import bigrams
+from wenliu.pipelines.drift.measures import bigram_measure
 from wenliu.pipelines.drift.nodes import measure_drift, show_drift
-from wenliu.pipelines.drift.sampling import sample_rows
+from wenliu.pipelines.drift.sampling import Sample, sample_rows
 from wenliu.schemas import AuditedExamples
 
 LABELS = ["物流", "质量", "售后"]
@@ -104,6 +105,20 @@ def test_another_kind_of_text_fails_and_every_measure_of_texts_says_so(drift):
     assert measures["domain"]["value"] > 0.99
     assert measures["label_shares"]["verdict"] == "ok"
     assert len(report["warnings"]) >= 4
+
+
+def test_chance_is_not_overrated_for_bigrams_of_longer_texts():
+    """Rows are dealt: unless cut, a longer side has more bigrams, and less noise, than any deal."""
+    random = np.random.default_rng(5)
+    alphabet = [chr(0x4E00 + i) for i in range(60)]
+
+    def sample(n, length):
+        texts = ["".join(random.choice(alphabet, length)) for _ in range(n)]
+        return Sample(texts, texts, ["物流"] * n, n)
+
+    shift, _ = bigram_measure(sample(800, 10), sample(200, 80), DriftParams(permutations=49), 0)
+    assert shift.value == pytest.approx(shift.expected, rel=0.1)
+    assert 0.05 < shift.p < 0.95
 
 
 def test_a_label_that_vanishes_and_shares_that_move_are_named(drift):
