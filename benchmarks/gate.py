@@ -9,7 +9,7 @@ one would write first: "not worse on the gate rows", "no slice two points worse"
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -26,6 +26,9 @@ LOTS, NIGHTS = 5, 200
 CHURN, RIGHT = 0.05, 0.92
 ROWS = (1000, 2000, 5000, 10_000)
 DIFFERENCES = (-0.02, -0.01, -0.005, 0.0, 0.01)
+#: Shares of ten labels, from a third of all rows to one in a hundred, for this many rows.
+UNBALANCED = (0.33, 0.2, 0.14, 0.1, 0.07, 0.06, 0.04, 0.03, 0.02, 0.01)
+UNBALANCED_ROWS = 5000
 SLICES, SLICE_CHURN, SLICE_ROWS = 10, 0.08, (50, 100, 200, 500, 1000)
 SLICE_TOLERANCE = 0.02
 YEARS, YEAR_ROWS, YEAR_SPREAD = 20, 2000, 0.002
@@ -41,22 +44,37 @@ class Night(NamedTuple):
     champion: Ints
 
 
-def simulate_night(random: Random, rows: int, difference: float, churn: float = CHURN) -> Night:
-    """A night whose challenger is truly better by ``difference`` (a share; less than 0: worse)."""
+def simulate_night(
+    random: Random,
+    rows: int,
+    difference: float,
+    churn: float = CHURN,
+    labels: Sequence[float] = (0.5, 0.5),
+) -> Night:
+    """A night whose challenger is truly better by ``difference`` (a share; less than 0: worse).
+
+    Args:
+        random: Draws the rows.
+        rows: How many.
+        difference: Of the accuracy within every label.
+        churn: Share of rows that only one of the two gets right.
+        labels: Their shares; a wrong answer is any other label.
+    """
     fixed, broken = (churn + difference) / 2, (churn - difference) / 2
     kinds = random.multinomial(rows, [fixed, broken, RIGHT - broken, 1 - RIGHT - fixed])
     kind = np.repeat(np.arange(4), kinds)
-    gold = random.integers(0, 2, rows)
+    gold = random.choice(len(labels), rows, p=labels)
+    wrong = (gold + random.integers(1, len(labels), rows)) % len(labels)
     return Night(
         gold,
-        np.where(np.isin(kind, (0, 2)), gold, 1 - gold),
-        np.where(np.isin(kind, (1, 2)), gold, 1 - gold),
+        np.where(np.isin(kind, (0, 2)), gold, wrong),
+        np.where(np.isin(kind, (1, 2)), gold, wrong),
     )
 
 
-def compare(night: Night, seed: int) -> Interval:
+def compare(night: Night, seed: int, labels: int = 2) -> Interval:
     """As the gate compares."""
-    return gate.compare(*night, 2, resamples=500, seed=seed)
+    return gate.compare(*night, labels, resamples=500, seed=seed)
 
 
 def promotion_rates(result: Comparison) -> None:
@@ -79,6 +97,22 @@ def promotion_rates(result: Comparison) -> None:
             for rule, shares in lots.items():
                 where = f"{rows:,} rows, {100 * difference:+.1f} points"
                 result.add(f"{rule}@{where}", shares, "% promoted")
+
+
+def unbalanced_labels(result: Comparison) -> None:
+    """Ten labels, the rarest with fifty rows: macro-F1 swings more, so the gate is stricter."""
+    rows, labels = UNBALANCED_ROWS, len(UNBALANCED)
+    for difference in (-0.02, 0.0):
+        shares: list[float] = []
+        for lot in range(LOTS):
+            random = np.random.default_rng((rows, lot, int(1e4 * (difference + 1)), labels))
+            passed = 0
+            for number in range(NIGHTS):
+                night = simulate_night(random, rows, difference, labels=UNBALANCED)
+                passed += gate.non_inferior(compare(night, number, labels), rows)
+            shares.append(100 * passed / NIGHTS)
+        where = f"{rows:,} rows, {labels} unbalanced labels, {100 * difference:+.1f} points"
+        result.add(f"non_inferior@{where}", shares, "% promoted")
 
 
 def equal_models(result: Comparison) -> None:
@@ -214,10 +248,12 @@ def main() -> None:
     """Simulates all and writes the result."""
     result = Comparison(
         "gate",
-        f"simulated nights, {LOTS} lots of {NIGHTS}; two models differ in {CHURN:.0%} of the rows",
+        f"simulated nights, {LOTS} lots of {NIGHTS}; two models differ in {CHURN:.0%} of the "
+        "rows; two labels of equal shares where nothing else is said",
         ("numpy",),
     )
     promotion_rates(result)
+    unbalanced_labels(result)
     equal_models(result)
     slice_alarms(result)
     long_runs(result)

@@ -125,6 +125,14 @@ def test_there_is_nothing_to_freeze_before_a_run(project):
     assert result.returncode == 1 and "kedro run" in result.stderr
 
 
+def test_another_problem_is_run_by_its_name(project):
+    (project / "conf/hotel").mkdir()
+    (project / "conf/hotel/globals.yml").write_text("problem: hotel\n", "utf-8")
+    result = freeze(project, "--env", "hotel")
+    assert result.returncode == 1
+    assert "kedro run --env hotel" in result.stderr
+
+
 def test_a_running_night_is_not_disturbed(unfrozen):
     from wenliu.lock import problem_lock
 

@@ -11,7 +11,7 @@ import yaml
 from wenliu.datasets import VersionedDataset
 from wenliu.errors import UserError
 from wenliu.frozen import Frozen, read_frozen, write_frozen
-from wenliu.label_growth import add_label, champion_model, describe_labels, point_at
+from wenliu.label_growth import add_label, describe_labels, model_to_grow, point_at
 from wenliu.modeling.checkpoint import resolve_checkpoint
 from wenliu.modeling.doctor import examine
 from wenliu.modeling.network import build_model, load_model, save_model
@@ -42,7 +42,7 @@ def project(tmp_path, monkeypatch):
 
 
 def champion(monkeypatch, sha256):
-    version = sha256 and SimpleNamespace(sha256=sha256)
+    version = sha256 and SimpleNamespace(number=7, sha256=sha256)
     registry = SimpleNamespace(champion=lambda: version)
     monkeypatch.setattr("wenliu.registry.Registry", lambda *_: registry)
 
@@ -68,7 +68,7 @@ def checkpoint(project):
 
 def test_a_label_is_added_and_old_classes_keep_their_weights(project):
     save_version(project)
-    before = load_model(champion_model(project, "p"))
+    before = load_model(model_to_grow(project, "p")[0])
     told = add_label(project, None, " 发票 ", "新业务")
     assert "'发票' is label 2 of p." in told
     assert read_frozen(project, "p").labels == ("物流", "退款", "发票")
@@ -104,9 +104,27 @@ def test_the_champions_model_is_the_one_that_grows(project, monkeypatch):
     files = {"labels.json": b"{}"}
     bundle.save({**files, "manifest.json": build_manifest(files, runtime={}, facts={})})
     newer = save_version(project, seed=2)
-    assert champion_model(project, "p").parent.name == newer
+    folder, reigns = model_to_grow(project, "p")
+    assert (folder.parent.name, reigns) == (newer, False)
     champion(monkeypatch, read_manifest(bundle.load())["content_sha256"])
-    assert champion_model(project, "p").parent.name == old
+    folder, reigns = model_to_grow(project, "p")
+    assert (folder.parent.name, reigns) == (old, True)
+
+
+def test_another_model_than_the_champions_never_grows(project, monkeypatch):
+    """The newest one may be one that was refused."""
+    save_version(project)
+    champion(monkeypatch, "0" * 64)
+    with pytest.raises(UserError, match=r"version 7, was exported from is not on this") as error:
+        add_label(project, None, "发票", "")
+    assert "wenliu promote" in error.value.remedy
+    assert read_frozen(project, "p").labels == LABELS and checkpoint(project) == "scratch"
+
+
+def test_without_a_champion_it_is_said_that_the_newest_model_grows(project):
+    save_version(project)
+    assert "the newest (there is no champion yet)" in add_label(project, None, "发票", "")
+    assert read_frozen(project, "p").added == ("发票",)
 
 
 def test_without_a_model_only_the_list_grows(project):

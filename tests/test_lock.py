@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from wenliu.lock import FOLDER, holder_of, problem_lock
+from wenliu.errors import UserError
+from wenliu.lock import FOLDER, problem_lock
 from wenliu.processes import Process
+from wenliu.run_command import _alone, _named, check_pipelines
 
 SOURCE = Path(__file__).parents[1] / "src"
 HOLD = """
@@ -36,6 +38,11 @@ def start(project, problem="tickets", seconds=60.0, wait=0.0, **variables):
     )
 
 
+def named(project):
+    """What stands in the lock's file."""
+    return json.loads((project / FOLDER / "tickets.lock").read_text())
+
+
 @pytest.fixture
 def holder(tmp_path):
     process = start(tmp_path)
@@ -52,13 +59,52 @@ def test_the_second_leaves_with_75_and_names_the_first(tmp_path, holder):
     assert second.returncode == 75
     assert f"process {holder.pid} on {Process.this().host}" in said
     assert "kedro run" in said and "since 20" in said and "--wait" in said
-    assert holder_of(tmp_path, "tickets").process.pid == holder.pid
+    assert named(tmp_path)["pid"] == holder.pid
+
+
+def test_on_a_full_disk_the_lock_is_taken_without_a_name(tmp_path):
+    """Reliability 2: who makes room needs it. The kernel refuses to let any file grow."""
+    full = (
+        "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))"
+    )
+    command = [sys.executable, "-c", f"{full}\n{HOLD}", str(tmp_path), "tickets", "60", "0"]
+    first = subprocess.Popen(
+        command, env={**os.environ, "PYTHONPATH": str(SOURCE)}, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert first.stdout.readline() == "held\n"
+        second = start(tmp_path)
+        _, said = second.communicate(timeout=30)
+        assert second.returncode == 75
+        assert "has not left its name" in said
+    finally:
+        first.kill()
+        first.wait()
 
 
 def test_another_problem_is_not_held_up(tmp_path, holder):
     """Reliability 3."""
     other = start(tmp_path, "other", seconds=0)
     assert other.wait(30) == 0
+
+
+@pytest.mark.parametrize("option", [{"pipelines": ["inference"]}, {"pipeline": "inference"}])
+def test_inference_takes_no_lock_however_it_is_asked_for(tmp_path, holder, option):
+    """Reliability 3: ``--pipeline`` is Kedro's older name of ``--pipelines``."""
+    conf = tmp_path / "conf"
+    (conf / "base").mkdir(parents=True)
+    (conf / "base/globals.yml").write_text("problem: tickets\n")
+    with _alone(tmp_path, conf, option, wait=0):
+        pass
+    other = dict.fromkeys(option, "export" if "pipeline" in option else ["export"])
+    with pytest.raises(SystemExit), _alone(tmp_path, conf, other, wait=0):
+        pass
+
+
+def test_a_pipeline_that_is_not_there_is_named_however_it_is_asked_for():
+    with pytest.raises(UserError, match="no pipeline 'inferense'"):
+        check_pipelines(_named({"pipelines": [], "pipeline": "inferense"}))
 
 
 def test_who_waits_says_for_whom_and_gets_its_turn(tmp_path, holder):
@@ -80,12 +126,10 @@ def test_kill_9_leaves_no_lock(tmp_path, holder):
     """Reliability 3: a stale file of a dead process blocks nobody."""
     holder.send_signal(signal.SIGKILL)
     holder.wait()
-    path = tmp_path / FOLDER / "tickets.lock"
-    assert json.loads(path.read_text())["pid"] == holder.pid
-    assert holder_of(tmp_path, "tickets") is None
+    assert named(tmp_path)["pid"] == holder.pid
     with problem_lock(tmp_path, "tickets", "kedro run"):
-        assert holder_of(tmp_path, "tickets").process == Process.this()
-    assert path.read_text() == ""
+        assert Process.of(named(tmp_path)) == Process.this()
+    assert (tmp_path / FOLDER / "tickets.lock").read_text() == ""
 
 
 def test_in_one_process_it_is_taken_once(tmp_path):
@@ -93,7 +137,7 @@ def test_in_one_process_it_is_taken_once(tmp_path):
     with problem_lock(tmp_path, "tickets", "kedro run"):
         with problem_lock(tmp_path, "tickets", "again"):
             pass
-        assert holder_of(tmp_path, "tickets").what == "kedro run"
+        assert named(tmp_path)["what"] == "kedro run"
         assert start(tmp_path, seconds=0).wait(30) == 75
     assert start(tmp_path, seconds=0).wait(30) == 0
 

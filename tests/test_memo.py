@@ -8,17 +8,21 @@ import sys
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from enum import Enum
+from pathlib import Path, PurePosixPath
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
+from pydantic import BaseModel
 
 from wenliu import memo
 from wenliu.disk import sha256_of
 from wenliu.gathering import gather
 from wenliu.parallel import ColumnFunction
 from wenliu.parts import Parts
+from wenliu.project import find_project
 
 SCHEMA = pa.schema([("n", pa.int64()), ("text", pa.string())])
 
@@ -86,6 +90,70 @@ def test_the_identity_is_that_of_code_settings_and_files(tmp_path, monkeypatch):
 def test_functions_have_identities_too():
     assert memo.identity(sha256_of) == memo.identity(sha256_of)
     assert memo.identity(sha256_of) != memo.identity(gather)
+
+
+class Settings(BaseModel):
+    """A model with another inside, as parameters have."""
+
+    words: list[str] = []
+    inner: dict[str, int] = {}
+
+
+class Side(Enum):
+    """A few names."""
+
+    TRAIN = "train"
+    TEST = "test"
+
+
+DIFFERENT = [
+    None, True, 1, 1.5, "1", b"1", PurePosixPath("1"), ["1"], ["1", "1"], {"1": 1}, {"1": "1"},
+    Side.TRAIN, Side.TEST, "train", Work(), Work(setting=2), Settings(), Settings(words=["1"]),
+    Settings(inner={"1": 1}),
+]  # fmt: skip
+
+
+def test_values_have_one_key_if_and_only_if_they_are_equal():
+    keys = [memo.key_of(value) for value in DIFFERENT]
+    assert len(set(keys)) == len(keys)
+    assert keys == [memo.key_of(value) for value in DIFFERENT]
+    assert memo.key_of({"a": 1, "b": 2}) == memo.key_of({"b": 2, "a": 1})
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        np.arange(5000), np.int64(1), {"a", "b"}, frozenset("ab"), object(), {1: "a"}, {"a": {2}},
+        [[{3}]], Work(by_part={4}), Settings.model_construct(words={"a"}), Work, len,
+    ],
+)  # fmt: skip
+def test_what_cannot_be_told_apart_has_no_key(value):
+    """Two long arrays that differ in the middle look alike as texts; a set has no order."""
+    with pytest.raises(TypeError, match="No key"):
+        memo.key_of(value)
+
+
+def test_the_project_is_looked_for_once(tmp_path, monkeypatch):
+    monkeypatch.undo()
+    monkeypatch.setenv("WENLIU_MEMO", "on")
+    (tmp_path / "pyproject.toml").write_text('package_name = "wenliu"')
+    monkeypatch.chdir(tmp_path)
+    looked = []
+
+    def looking():
+        looked.append(Path.cwd())
+        return find_project()
+
+    monkeypatch.setattr(memo, "find_project", looking)
+    for number in range(5):
+        assert memo.recall("f", str(number)) is None
+    assert looked == [tmp_path]
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "pyproject.toml").write_text('package_name = "wenliu"')
+    monkeypatch.chdir(other)
+    memo.keep("f", "k", Parts(pa.schema([]), []))
+    assert (other / "data" / ".memo" / "f" / "k").is_dir()
 
 
 def damaged_data(entry):

@@ -62,6 +62,9 @@ def test_a_workbook(project):
     assert sum(len(text.splitlines()) for text in files.values()) <= 15
     assert "60 rows, 3 labels" in told
     assert "kedro run --env hotel" in told
+    assert "wenliu freeze --env hotel" in told and "--pipelines nightly --env hotel" in told
+    assert "data/01_raw/hotel/inbox/" in told
+    assert (project / "data/01_raw/hotel/inbox").is_dir()
     assert told.count("\n  ") > 8
     examples, _, label_map, _ = run_ingestion(project, "hotel")
     assert label_map["labels"] == ["NA", "好评", "差评"]

@@ -5,6 +5,7 @@ of its own and starts Wenliu's by its path: neither ever imports the other.
 """
 
 import json
+import logging
 import os
 import shlex
 import subprocess
@@ -32,11 +33,25 @@ def gave_up(context) -> None:
     task = context["task_instance"]
     text = f"{PROBLEM}: Airflow has given up after {task.try_number} tries of {task.dag_id}."
     body = json.dumps({"event": "wenliu.airflow", "text": text, "problem": PROBLEM}).encode()
-    if command := os.environ.get("WENLIU_ALERT_COMMAND"):
-        subprocess.run(shlex.split(command), input=body, timeout=ALERT_SECONDS, check=False)
-    if webhook := os.environ.get("WENLIU_ALERT_WEBHOOK"):
-        request = Request(webhook, body, {"Content-Type": "application/json"})
-        urlopen(request, timeout=ALERT_SECONDS).close()
+    for target, variable in ((post, "WENLIU_ALERT_WEBHOOK"), (pipe, "WENLIU_ALERT_COMMAND")):
+        if value := os.environ.get(variable, "").strip():
+            try:
+                target(value, body)
+            except Exception as error:
+                # Not the error itself: the address of a webhook is a secret.
+                name = type(error).__name__
+                logging.getLogger(__name__).warning("%s could not be told: %s.", variable, name)
+
+
+def post(webhook: str, body: bytes) -> None:
+    """Sends a message by POST."""
+    request = Request(webhook, body, {"Content-Type": "application/json"})
+    urlopen(request, timeout=ALERT_SECONDS).close()
+
+
+def pipe(command: str, body: bytes) -> None:
+    """Gives a message to a program on its standard input."""
+    subprocess.run(shlex.split(command), input=body, timeout=ALERT_SECONDS, check=True)
 
 
 with DAG(

@@ -5,11 +5,21 @@ when=$1 python=$2
 shift 2
 cd "$(dirname "$0")/../.."
 mkdir -p logs data/.locks
-# Alerts, a tracking server: whatever belongs to this machine. One NAME=value a line.
+# Alerts, a tracking server: whatever belongs to this machine. One NAME=value a line, which is no
+# shell: systemd reads the same file, where values hold blanks and & without quotes.
 if [ -f conf/local/nightly.env ]; then
-    set -a
-    . ./conf/local/nightly.env
-    set +a
+    while IFS= read -r line || [ -n "$line" ]; do
+        name=${line%%=*} value=${line#*=}
+        case $name in
+            '' | [!A-Z_]* | *[!A-Z0-9_]* | "$line") continue ;;
+        esac
+        # Quotes around the whole value are no part of it, as for systemd.
+        case $value in
+            \"*\") value=${value#\"} value=${value%\"} ;;
+            \'*\') value=${value#\'} value=${value%\'} ;;
+        esac
+        export "$name=$value"
+    done <conf/local/nightly.env
 fi
 if [ "$when" = if-stale ] && "$python" -m wenliu status "$@" >>logs/nightly.log 2>&1; then
     exit 0

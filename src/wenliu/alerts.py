@@ -24,6 +24,7 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
+from wenliu.night_facts import without_data
 from wenliu.nights import Night
 
 #: Seconds for all messages of one call; a run calls twice at most (deaths at its start, its own
@@ -43,12 +44,13 @@ def message(night: Night) -> dict[str, Any]:
 
     Names of labels are configuration and may stand in ``reason``.
     """
+    night = without_data(night)
     files: dict[str, int] = {}
     for file in night.files:
         files[file["outcome"]] = files.get(file["outcome"], 0) + 1
     return {
         "event": "wenliu.night",
-        "text": sentence(night),
+        "text": _sentence(night),
         "problem": night.problem,
         "run_id": night.run_id,
         "started_at": night.started_at,
@@ -67,8 +69,8 @@ def message(night: Night) -> dict[str, Any]:
     }
 
 
-def sentence(night: Night) -> str:
-    """The night in one sentence for people."""
+def _sentence(night: Night) -> str:
+    """The night in a line for people."""
     serving = f" Version {night.champion} serves." if night.champion else ""
     return f"{night.problem}: {night.outcome or night.status}. {night.reason}{serving}"
 
@@ -82,7 +84,7 @@ def tell(nights: Sequence[Night], deadline: float = DEADLINE) -> None:
     """
     wanted = [json.dumps(message(night), ensure_ascii=False) for night in nights if _wanted(night)]
     webhook = os.environ.get("WENLIU_ALERT_WEBHOOK")
-    command = os.environ.get("WENLIU_ALERT_COMMAND")
+    command = os.environ.get("WENLIU_ALERT_COMMAND", "").strip()
     if not wanted or not (webhook or command):
         return
     end = time.monotonic() + deadline
@@ -94,7 +96,7 @@ def tell(nights: Sequence[Night], deadline: float = DEADLINE) -> None:
     if webhook:
         posting.start()
     for body in wanted if command else ():
-        _run(str(command), body, end)
+        _run(command, body, end)
     if webhook:
         posting.join(max(0.0, end - time.monotonic()))
         if posting.is_alive():

@@ -19,6 +19,10 @@ from wenliu.serving.locate import BUNDLES, CHAMPION, PREVIOUS
 from wenliu.serving.manifest import read_files, read_manifest
 
 
+class LostBundle(UserError):
+    """The bundle of a version is nowhere undamaged."""
+
+
 class ChampionFolder:
     """The folders of a problem's champions.
 
@@ -36,6 +40,10 @@ class ChampionFolder:
         path = self.home / name
         return path.resolve() if path.is_dir() else None
 
+    def is_linked(self, name: str) -> bool:
+        """Whether there is a link of ours, wherever it leads."""
+        return (self.home / name).is_symlink()
+
     def copy_of(self, number: int, sha256: str) -> Path | None:
         """A folder on this machine that says of itself to be this bundle; it is not verified."""
         copied = self.copies / str(number)
@@ -50,7 +58,7 @@ class ChampionFolder:
             download: Gets it from the registry, when no export on this machine has it.
 
         Raises:
-            UserError: It is nowhere undamaged.
+            LostBundle: It is nowhere undamaged.
         """
         folder = self.copies / str(number)
         if (wrong := what_is_wrong(folder, sha256)) is None:
@@ -62,7 +70,7 @@ class ChampionFolder:
             if (wrong := what_is_wrong(source, sha256)) is None:
                 return self._copy(source, number, sha256)
             damaged.append(f"{source}: {wrong}")
-        raise UserError(
+        raise LostBundle(
             f"The bundle of version {number} is nowhere undamaged.",
             where="; ".join(damaged[:3]),
             remedy="choose another version: wenliu rollback --to VERSION",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +25,25 @@ def codes_of(column: pa.Array | pa.ChunkedArray, names: Sequence[str]) -> Codes:
     found = pc.index_in(column, pa.array(names, pa.string()))
     codes: Codes = pc.fill_null(found, NONE).to_numpy().astype(np.int8)
     return codes
+
+
+def numbered_names(columns: Iterable[pa.Array]) -> tuple[NDArray[np.int32], list[str]]:
+    """Numbers a few names that are repeated in many rows; only one array's texts are held.
+
+    Args:
+        columns: Strings without nulls, an array after the other.
+
+    Returns:
+        ``(rows,)`` number of every value, and the names in the order in which they first occur.
+    """
+    numbers: dict[str, int] = {}
+    found = [np.empty(0, np.int32)]
+    for column in columns:
+        encoded = column.dictionary_encode()
+        names = encoded.dictionary.to_pylist()
+        places = np.array([numbers.setdefault(name, len(numbers)) for name in names], np.int32)
+        found.append(places[encoded.indices.to_numpy()])
+    return np.concatenate(found), list(numbers)
 
 
 def names_of(codes: Codes, names: Sequence[str]) -> pa.Array:

@@ -57,7 +57,7 @@ def freeze(project: Path, env: str | None, *, again: bool = False, reason: str =
     before = read_frozen(project, problem)
     if before:
         _refuse(before, again=again, reason=reason)
-    audited = _newest(project, problem)
+    audited = _newest(project, problem, env)
     marker = audited.marker()
     data = audited.load()
     forms = _test_forms(data)
@@ -81,6 +81,7 @@ def freeze(project: Path, env: str | None, *, again: bool = False, reason: str =
         undealt=undealt,
         gate=np.sort(hashes[~audit]),
         audit=np.sort(hashes[audit]),
+        added=before.added if before else (),
     )
     path = frozen_file(project, problem) or _place(project, env)
     write_frozen(path, frozen)
@@ -101,7 +102,7 @@ def _refuse(before: Frozen, *, again: bool, reason: str) -> None:
     )
 
 
-def _newest(project: Path, problem: str) -> VersionedDataset:
+def _newest(project: Path, problem: str, env: str | None) -> VersionedDataset:
     """The audited rows, read from their newest complete version.
 
     Raises:
@@ -113,10 +114,15 @@ def _newest(project: Path, problem: str) -> VersionedDataset:
         raise UserError(
             f"The rows of {problem!r} have not been split and audited yet.",
             where=dataset._describe()["path"],
-            remedy="run the problem first: kedro run",
+            remedy=f"run the problem first: {_run_command(env)}",
         )
     dataset.pin(versions[0])
     return dataset
+
+
+def _run_command(env: str | None) -> str:
+    name = environment(env)
+    return "kedro run" if name in NOT_PROBLEMS else f"kedro run --env {name}"
 
 
 def _dataset(project: Path, problem: str, layer: str, name: str, kind: str) -> VersionedDataset:

@@ -15,7 +15,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from wenliu.codes import NONE, Codes
+from wenliu.codes import NONE, Bools, Codes
 from wenliu.disk import write_atomically
 from wenliu.environments import BASE, GLOBALS, problem_name
 from wenliu.errors import UserError
@@ -51,6 +51,7 @@ class Frozen:
             brought a test split along: they stay in training.
         gate: Hashes of the rows that decide, ascending.
         audit: Hashes of the rows that decide nothing, ascending.
+        added: Labels that were added since: until their first rows come they have none.
     """
 
     problem: str
@@ -64,6 +65,7 @@ class Frozen:
     undealt: tuple[str, ...]
     gate: Hashes
     audit: Hashes
+    added: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, content: Mapping[str, Any]) -> Self | None:
@@ -87,6 +89,7 @@ class Frozen:
                 undealt=tuple(content["undealt"]),
                 gate=_hashes(content["gate"]),
                 audit=_hashes(content["audit"]),
+                added=tuple(content.get("added") or ()),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise UserError(
@@ -101,6 +104,16 @@ class Frozen:
         sets[np.isin(forms, self.gate)] = 0
         sets[np.isin(forms, self.audit)] = 1
         return sets
+
+    def overlap(self, forms: Hashes, rows: Bools) -> NDArray[np.intp]:
+        """Places of those ``rows`` whose text is frozen.
+
+        Args:
+            forms: ``(n,)`` hashes of the normal forms.
+            rows: ``(n,)`` which are asked about.
+        """
+        places = np.flatnonzero(rows)
+        return places[self.sets_of(forms[places]) != NONE]
 
 
 def form_hashes(forms: Sequence[str]) -> Hashes:
@@ -190,6 +203,7 @@ def write_frozen(path: Path, frozen: Frozen) -> None:
         "validation": frozen.validation,
         "dealt": list(frozen.dealt),
         "undealt": list(frozen.undealt),
+        **({"added": list(frozen.added)} if frozen.added else {}),
     }
     text = yaml.safe_dump(head, allow_unicode=True, sort_keys=False)
     blocks = "".join(

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -74,6 +73,11 @@ class Folders:
     def records(self) -> Path:
         """What each intake did."""
         return self.root / "intake"
+
+    @property
+    def settled(self) -> Path:
+        """With which of the accepted files a night has passed: a line for each such night."""
+        return self.records / "settled.jsonl"
 
 
 @dataclass(frozen=True)
@@ -163,20 +167,12 @@ def came_by_inbox(path: Path) -> bool:
     return path.parent.name in (ACCEPTED, CLAIMED)
 
 
-def newest_sources(sources: Iterable[str]) -> set[str]:
-    """The files of the newest intake among ``sources``; empty where none came by an inbox."""
-    stamps = {name: found[0] for name in set(sources) if (found := parse_stored(name))}
-    newest = max(stamps.values(), default="")
-    return {name for name, stamp in stamps.items() if stamp == newest}
-
-
-def last_intake(project: Path, problem: str) -> Intake | None:
-    """What the newest intake did; None where there was none."""
-    folder = Folders.of(project, problem).records
-    newest = max(folder.glob("*.json"), default=None)
-    if newest is None:
-        return None
-    return read_intake(json.loads(newest.read_text("utf-8")))
+def intakes(project: Path, problem: str, after: str = "") -> list[Intake]:
+    """What each intake did that has a stamp after ``after``, the newest last."""
+    records = sorted(Folders.of(project, problem).records.glob("*.json"))
+    return [
+        read_intake(json.loads(path.read_text("utf-8"))) for path in records if path.stem > after
+    ]
 
 
 def read_intake(values: dict[str, Any]) -> Intake:

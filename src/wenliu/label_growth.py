@@ -78,7 +78,7 @@ def add_label(project: Path, env: str | None, name: str, reason: str) -> str:
     labels = (*frozen.labels, name)
     told = _grow(project, env, problem, labels, reason)
     # Last: killed before, the same command does all of it again.
-    write_frozen(path, replace(frozen, labels=labels))
+    write_frozen(path, replace(frozen, labels=labels, added=(*frozen.added, name)))
     return "\n".join([f"{name!r} is label {len(labels) - 1} of {problem}.", *told])
 
 
@@ -88,7 +88,7 @@ def _grow(
     """Makes a checkpoint of the champion's model and points the configuration at it."""
     from wenliu.modeling.heads import continues, grow_checkpoint, labels_of
 
-    source = champion_model(project, problem)
+    source, reigns = model_to_grow(project, problem)
     if source is None:
         return ["No model was trained yet: only the list of labels has grown."]
     import json
@@ -103,18 +103,23 @@ def _grow(
     write_folder(folder, lambda target: grow_checkpoint(source, labels, target))
     shown = folder.relative_to(project).as_posix()
     conf, before = point_at(project, env, shown, reason)
+    whose = "the champion's" if reigns else "the newest (there is no champion yet)"
     return [
-        f"The next run starts from {shown}: the model of {source.parent.name} with a head of "
+        f"The next run starts from {shown}: {whose} model, {source.parent.name}, with a head of "
         f"{len(labels)} classes, the old ones as they were. Its vocabulary stays what it is.",
         f"  {conf.relative_to(project)}: model.checkpoint: {before} -> {shown}",
         f"  to undo: write {before} there again",
     ]
 
 
-def champion_model(project: Path, problem: str) -> Path | None:
-    """Folder of the ``model`` that the champion was exported from, else of the newest one.
+def model_to_grow(project: Path, problem: str) -> tuple[Path | None, bool]:
+    """Folder of the ``model`` that the champion was exported from, and whether there is a champion.
 
-    None: there is none on this machine.
+    Without a champion it is the newest model; None: no model was trained here yet.
+
+    Raises:
+        UserError: The champion's model is not on this machine. Another one may be one that was
+            refused.
     """
     from wenliu.registry import Registry
     from wenliu.serving.manifest import read_manifest
@@ -122,19 +127,29 @@ def champion_model(project: Path, problem: str) -> Path | None:
 
     dataset = VersionedDataset(str(project / MODELS / problem / "model"), "folder")
     versions = dataset.list_versions(full_path=False)
-    if not versions:
-        return None
     champion = Registry(project, problem).champion()
-    for stored in stored_versions(project, problem) if champion else ():
-        if stored.artefact != "bundle" or champion is None:
-            continue
-        bundle = stored.folder / "bundle"
-        if read_manifest(bundle)["content_sha256"] == champion.sha256:
-            wanted = [version for name, version in stored.inputs if name == "model"]
-            versions = [version for version in wanted if version in versions] or versions
-            break
+    if champion is not None:
+        bundles = [
+            stored
+            for stored in stored_versions(project, problem)
+            if stored.artefact == "bundle"
+            and read_manifest(stored.folder / "bundle")["content_sha256"] == champion.sha256
+        ]
+        exported = {each for bundle in bundles for each in bundle.inputs}
+        versions = [version for version in versions if ("model", version) in exported]
+        if not versions:
+            raise UserError(
+                f"The model that the champion, version {champion.number}, was exported from is not "
+                "on this machine: its head cannot get a row for the new label.",
+                where=str(project / MODELS / problem / "model"),
+                remedy="add the label on the machine that trained it, or copy data/06_models and "
+                "data/07_model_output from there; or make a model of this machine the champion: "
+                "wenliu promote VERSION",
+            )
+    if not versions:
+        return None, False
     dataset.pin(versions[0])
-    return dataset.load_path
+    return dataset.load_path, champion is not None
 
 
 def point_at(project: Path, env: str | None, checkpoint: str, reason: str) -> tuple[Path, str]:

@@ -12,10 +12,10 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from io import TextIOWrapper
+from io import FileIO
 from pathlib import Path
 
 from wenliu.processes import Process
@@ -75,7 +75,7 @@ def problem_lock(project: Path, problem: str, what: str, wait: float = 0.0) -> I
         yield
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+", encoding="utf-8") as file:
+    with FileIO(path, "a+") as file:  # no buffer: closing the file must have nothing left to write
         _take(file, path, problem, wait)
         _held.add(path)
         try:
@@ -87,12 +87,7 @@ def problem_lock(project: Path, problem: str, what: str, wait: float = 0.0) -> I
             fcntl.flock(file, fcntl.LOCK_UN)
 
 
-def holder_of(project: Path, problem: str) -> Holder | None:
-    """Who holds the lock of ``problem`` as far as its file says; None: nobody who is alive."""
-    return _read(project / FOLDER / f"{problem}.lock")
-
-
-def _take(file: TextIOWrapper, path: Path, problem: str, wait: float) -> None:
+def _take(file: FileIO, path: Path, problem: str, wait: float) -> None:
     """Returns with the lock.
 
     Raises:
@@ -138,6 +133,7 @@ def _name(path: Path) -> str:
 
 
 def _read(path: Path) -> Holder | None:
+    """Who holds the lock as far as its file says; None: nobody who is alive."""
     try:
         values = json.loads(path.read_text("utf-8"))
         holder = Holder(
@@ -148,9 +144,9 @@ def _read(path: Path) -> Holder | None:
     return holder if holder.process.may_be_alive() else None
 
 
-def _write(file: TextIOWrapper, values: dict[str, object] | None) -> None:
-    file.seek(0)
-    file.truncate()
-    if values is not None:
-        json.dump(values, file, ensure_ascii=False)
-    file.flush()
+def _write(file: FileIO, values: dict[str, object] | None) -> None:
+    """On a full disk the holder has no name: those who make room need the lock, too."""
+    with suppress(OSError):
+        file.truncate(0)
+        if values is not None:
+            file.write(json.dumps(values, ensure_ascii=False).encode())

@@ -14,11 +14,13 @@ import inspect
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import timedelta
-from pathlib import Path
+from enum import Enum
+from functools import cache
+from pathlib import Path, PurePath
 from typing import Any
 
 from wenliu import clock
@@ -71,16 +73,21 @@ def identity(function: Any) -> str:
 
 
 def key_of(*values: Any) -> str:
-    """Hash of anything that JSON or Pydantic can hold."""
-    text = json.dumps(values, sort_keys=True, ensure_ascii=True, default=_plain)
+    """Hash of values that are equal if and only if they look equal: no arrays, no sets.
+
+    Raises:
+        TypeError: There is another type among them, however deep.
+    """
+    text = json.dumps(_plain(values), sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
 
 
 def recall(identity: str, key: str) -> Kept | None:
     """The entry, or None where there is none or it is damaged."""
-    if _is_off():
+    place = _open_place()
+    if place is None:
         return None
-    folder = _place() / identity / key
+    folder = place / identity / key
     try:
         check, _, text = (folder / _COUNTS).read_text("utf-8").partition("\n")
         if check != _check(text):
@@ -105,9 +112,10 @@ def keep(
         counts: What was counted on the way.
         format: Of the dataset that will link the parts.
     """
-    if _is_off():
+    place = _open_place()
+    if place is None:
         return Kept(parts, counts)
-    folder = _place() / identity / key
+    folder = place / identity / key
     beside = folder.with_name(f".{key}.{os.getpid()}")
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir(parents=True)
@@ -163,19 +171,48 @@ def _check(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
 
 
+def _open_place() -> Path | None:
+    """Where entries lie; None: nothing is remembered."""
+    if os.environ.get(VARIABLE) == "off":
+        return None
+    try:
+        return _place()
+    except UserError:
+        return None
+
+
 def _place() -> Path:
+    return _place_above(Path.cwd())
+
+
+@cache
+def _place_above(folder: Path) -> Path:
+    """Of the working ``folder``: looked for once, not for every raw file of a year."""
     return find_project() / "data" / ".memo"
 
 
-def _is_off() -> bool:
-    if os.environ.get(VARIABLE) == "off":
-        return True
-    try:
-        _place()
-    except UserError:
-        return True
-    return False
-
-
 def _plain(value: Any) -> Any:
-    return value.model_dump(mode="json") if hasattr(value, "model_dump") else str(value)
+    """As JSON: what it is made of and, where that is not plain, of which type.
+
+    ``str`` would not do: it shortens arrays, and sets have no order.
+    """
+    kind = type(value).__qualname__
+    match value:
+        case Enum():
+            return {kind: _plain(value.value)}
+        case None | bool() | int() | float() | str():
+            return value
+        case bytes():
+            return {kind: value.hex()}
+        case PurePath():
+            return {"Path": str(value)}
+        case list() | tuple():
+            return [_plain(each) for each in value]
+        case Mapping() if all(isinstance(key, str) for key in value):
+            return {str(key): _plain(each) for key, each in value.items()}
+        case _ if is_dataclass(value) and not isinstance(value, type):
+            return {kind: {each.name: _plain(getattr(value, each.name)) for each in fields(value)}}
+        case _ if hasattr(value, "model_fields"):
+            names = type(value).model_fields
+            return {kind: {name: _plain(getattr(value, name)) for name in names}}
+    raise TypeError(f"No key can be made of a {kind}: nobody knows when two are equal.")

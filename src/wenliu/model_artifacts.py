@@ -12,6 +12,7 @@ from wenliu.model_store import ModelStore, Version
 
 if TYPE_CHECKING:
     from mlflow.entities import LoggedModel, Run
+    from mlflow.entities.model_registry import ModelVersion
 
 #: Runs of this pipeline are one a night: their old files go. Those that somebody starts stay.
 _NIGHTLY = "nightly"
@@ -39,13 +40,22 @@ class ModelArtifacts:
         if experiment is None:
             return
         needed = {one.source.rpartition("/")[2] for one in kept}
+        versions: list[ModelVersion] = [*_pages(store.client.search_model_versions, None)]
+        others = [one for one in versions if one.name != store.name]
+        # A copy of a version under another name names that version, and has its files.
+        places = {
+            store.client.get_model_version_download_uri(one.name, one.version) for one in others
+        }
         self._models = [
             model
             for model in _pages(store.client.search_logged_models, [experiment.experiment_id])
-            if model.name == store.name and model.model_id not in needed
+            if model.name == store.name
+            and model.model_id not in needed
+            and model.artifact_location not in places
         ]
         runs = list(_pages(store.client.search_runs, [experiment.experiment_id]))
-        keep = {one.run_id for one in kept} | {run.info.run_id for run in runs[:last]}
+        keep = {one.run_id for one in kept} | {one.run_id for one in others}
+        keep |= {run.info.run_id for run in runs[:last]}
         go = {one.run_id for one in doomed}
         self._runs = [
             run
@@ -100,10 +110,11 @@ def _delete_files(uri: str) -> None:
         logging.getLogger(__name__).warning("%s was not deleted: %s", uri, error)
 
 
-def _pages(search: Any, experiments: list[str]) -> Iterator[Any]:
+def _pages(search: Any, what: list[str] | None) -> Iterator[Any]:
+    """All pages of a search in experiments, or with a condition."""
     token = None
     while True:
-        page = search(experiments, page_token=token)
+        page = search(what, page_token=token)
         yield from page
         if not (token := page.token):
             return

@@ -119,12 +119,17 @@ class ModelStore:
     def download(self, version: int) -> Path | None:
         """The bundle within the registered model; None: it is not there any more."""
         import mlflow
+        from mlflow.exceptions import MlflowException
 
         with self._asked():
             try:
                 model = mlflow.artifacts.download_artifacts(f"models:/{self.name}/{version}")
             except OSError:
                 return None
+            except MlflowException as error:
+                if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                    return None
+                raise
         bundle = Path(model) / "artifacts" / "bundle"
         return bundle if bundle.is_dir() else None
 

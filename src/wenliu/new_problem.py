@@ -18,6 +18,7 @@ from wenliu.pipelines.ingestion.labels import LabelReader, read_label_names
 from wenliu.pipelines.ingestion.splits import splits_of_files
 from wenliu.problem_files import look_at, sheet_of_all
 from wenliu.problem_summary import Problem, describe
+from wenliu.project import command
 from wenliu.readers import ROLES, Sniffed
 from wenliu.readers.guessing import MAX_LABELS
 
@@ -83,7 +84,17 @@ def create(
     for path, content in written.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(content, encoding="utf-8")
-    return describe(name, problem, [folder.relative_to(project) / path for path in written])
+    inbox = Folders.of(project, name).inbox
+    inbox.mkdir(parents=True, exist_ok=True)
+    told = describe(name, problem, [folder.relative_to(project) / path for path in written])
+    return "\n".join(
+        [
+            told,
+            f"Then:  {command('wenliu')} freeze --env {name}, and each night: "
+            f"{command('kedro')} run --pipelines nightly --env {name}",
+            f"Later files are dropped into {inbox.relative_to(project).as_posix()}/",
+        ]
+    )
 
 
 def _new_folder(name: str, project: Path, force: bool) -> Path:

@@ -4,37 +4,40 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from wenliu.errors import UserError
-from wenliu.nights import Outcome
+from wenliu.nights import Night, Outcome
 
 #: Sets of rows that a decision scores; only ``gate`` decides.
 SETS = ("gate", "audit", "fresh")
+NOTHING_NEW = "There is nothing new: no model was judged."
+UNREADABLE = "The decision cannot be read: logs/wenliu.log says why."
+#: Told instead of an error that may name a file or a value.
+UNTOLD = "What stopped the run may name data: `wenliu status` and logs/wenliu.log say what it was."
 _LONGEST_MESSAGE = 300
 # An apostrophe within a word is no quote.
 _QUOTE = re.compile(r"""(?<!\w)'|'(?!\w)|["“”‘’「」『』《》`]""")
-
-_CONFIGURATION = re.compile(r"(.*/)?conf/|--")
-
-#: Reasons of nights on which no gate decided anything new.
-WITHOUT_DECISION: dict[Outcome, str] = {
-    "unchanged": "There is nothing new: no model was trained.",
-    "refused": "A model was trained, and this pipeline decides nothing about it.",
-    "promoted": "Another model serves than before this night.",
-}
+#: A file of configuration with its line, an option of a command, or a stage, and nothing else.
+_CONFIGURATION = re.compile(
+    r"(?:.*/)?(?P<file>conf/[^,;]+\.ya?ml(?::\d+)?)"
+    r"|--[a-z-]+(?: on the command line)?|the stage \w+"
+)
 
 
-def outcome_of(*, moved: bool, trained: bool) -> Outcome:
+def outcome_of(decision: Mapping[str, Any] | None, *, decided: bool, moved: bool) -> Outcome:
     """What came of a night that ran to its end.
 
     Args:
-        moved: Whether another model serves than before.
-        trained: Whether the night trained one.
+        decision: The one that stands, made tonight or earlier.
+        decided: Whether it was made or carried out tonight. A model that an interrupted night has
+            trained is judged by a later one, so training says nothing.
+        moved: Whether another model serves than after the start, when links were mended.
     """
     if moved:
         return "promoted"
-    return "refused" if trained else "unchanged"
+    return "refused" if decided and not (decision or {}).get("unchanged") else "unchanged"
 
 
 def short_decision(decision: Mapping[str, Any], page: str | None) -> dict[str, Any]:
@@ -45,7 +48,7 @@ def short_decision(decision: Mapping[str, Any], page: str | None) -> dict[str, A
         for check in group["checks"]
         if not check["passed"]
     ]
-    kept = {key: decision.get(key) for key in ("decision", "strategy", "reason")}
+    kept = {key: decision.get(key) for key in ("decision", "unchanged", "strategy", "reason")}
     return {**kept, "failed": failed, "page": page}
 
 
@@ -109,38 +112,63 @@ def rows_of(
 def short_file(file: Mapping[str, Any]) -> dict[str, Any]:
     """What the record keeps of a file that came in."""
     kept = {key: file.get(key) for key in ("name", "outcome", "rows", "bad_rows")}
-    return {**kept, "reason": redacted(file.get("reason") or "")}
+    return {**kept, "reason": _first_line(file.get("reason") or "")}
 
 
 def short_error(error: BaseException) -> dict[str, str]:
-    """Type, message and place, without what may be a cell's value.
+    """Type, message and place of an error, for the record on this machine.
 
-    Only our own errors are quoted: they put values in quotes, which are redacted. Others (Arrow's
-    for instance) print whole rows, and stand in the log only.
+    Only our own errors are quoted. Others (Arrow's for instance) print whole rows, and stand in
+    the log only.
     """
     found: BaseException | None = error
     while found is not None and not isinstance(found, UserError):
         found = found.__cause__ or found.__context__
     if found is None:
         name = type(error).__name__
-        return {
-            "type": name,
-            "message": f"An unexpected {name}; logs/wenliu.log has more.",
-            "where": "",
-        }
-    # A place in the data names files, which people name as they like.
-    where = found.where if found.where and _CONFIGURATION.match(found.where) else ""
-    return {"type": "UserError", "message": redacted(found.found), "where": redacted(where)}
+        message = f"An unexpected {name}; logs/wenliu.log has more."
+        return {"type": name, "message": message, "where": ""}
+    where = _first_line(found.where or "")
+    return {"type": "UserError", "message": _first_line(found.found), "where": where}
+
+
+def reason_of(error: Mapping[str, str]) -> str:
+    """Message and place in one sentence."""
+    if not error["where"]:
+        return error["message"]
+    return f"{error['message'].removesuffix('.')} ({error['where']})."
+
+
+def without_data(night: Night) -> Night:
+    """The night as it may be told to others: no text, name of a file or value of a cell.
+
+    Of our own errors only those about the configuration are told: all others may name files and
+    values, whether in quotes or not.
+    """
+    if night.error is None or night.error["type"] != "UserError":
+        return night
+    place = _CONFIGURATION.fullmatch(night.error["where"])
+    if place is None:
+        error = {"type": "UserError", "message": UNTOLD, "where": ""}
+    else:
+        # Folders above the project are named by people, too.
+        where = place["file"] or place[0]
+        error = {"type": "UserError", "message": redacted(night.error["message"]), "where": where}
+    return replace(night, error=error, reason=reason_of(error))
 
 
 def redacted(text: str) -> str:
-    """One line without what stands in quotes.
+    """A line without what stands in quotes.
 
     From the first quote to the last, since a value may hold quotes itself; to the end of the line
     where the quotes are not paired or the sentence was cut, perhaps within a value.
     """
-    line = text.strip().split("\n", 1)[0]
-    if quotes := list(_QUOTE.finditer(line)):
-        whole = len(quotes) % 2 == 0 and line.endswith(".")
-        line = f"{line[: quotes[0].start()]}…{line[quotes[-1].end() :] if whole else ''}"
-    return line[:_LONGEST_MESSAGE]
+    quotes = list(_QUOTE.finditer(text))
+    if not quotes:
+        return text
+    whole = len(quotes) % 2 == 0 and text.endswith(".")
+    return f"{text[: quotes[0].start()]}…{text[quotes[-1].end() :] if whole else ''}"
+
+
+def _first_line(text: str) -> str:
+    return text.strip().split("\n", 1)[0][:_LONGEST_MESSAGE]

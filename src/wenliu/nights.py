@@ -10,19 +10,19 @@ import json
 import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from wenliu import clock
 from wenliu.disk import write_atomically
-from wenliu.processes import Process
+from wenliu.processes import Process, is_gone
+from wenliu.serving.locate import BUNDLES, CHAMPION
 
 Status = Literal["running", "succeeded", "failed", "killed"]
 Outcome = Literal["promoted", "refused", "unchanged", "failed", "killed"]
 
-#: Schedulers end a night after 20 hours (deploy/).
-_LONGEST = timedelta(days=1)
+_log = logging.getLogger(__name__)
 DIED = "The process ended without a word: it was killed, or the machine went down."
 
 
@@ -38,18 +38,21 @@ class Night:
         seconds: How long it took.
         status: How the run ended.
         outcome: What came of it; None while it runs.
-        reason: Why, in one sentence without any text of a row.
+        reason: Why, in one sentence. Of an error it may name files and values: it stays on this
+            machine (:func:`wenliu.night_facts.without_data`).
         decision: Strategy, decision and failed checks of the gate, and where its page lies below
             the problem's folder of reports.
         champion: Registered version that serves after this night.
         challenger: Registered version that the night made or judged.
         scores: ``gate``, ``audit`` and ``fresh`` to their rows and the macro-F1 and accuracy of
             champion and challenger.
-        rows: ``rows_in = kept + quarantined + duplicates`` over the files that came in this
-            night, and ``total``, the rows of the whole table.
+        rows: ``rows_in = kept + quarantined + duplicates`` over the files that came in since the
+            last night that counted, and ``total``, the rows of the whole table.
         files: What came in: name, outcome, rows, bad rows, reason.
+        intake: Stamp of the newest intake in ``rows`` and ``files``. Whoever died before it was
+            written leaves its files to the next night, so that each row is counted once.
         drift: Verdict of the drift stage and the number of new rows it looked at.
-        error: Type and message of what stopped the run, quotes redacted.
+        error: Type, message and place of what stopped the run.
         process: Who ran it, to tell later whether it still does.
     """
 
@@ -67,6 +70,7 @@ class Night:
     scores: dict[str, Any] = field(default_factory=dict)
     rows: dict[str, int] = field(default_factory=dict)
     files: list[dict[str, Any]] = field(default_factory=list)
+    intake: str | None = None
     drift: dict[str, Any] | None = None
     error: dict[str, str] | None = None
     process: dict[str, Any] = field(default_factory=dict)
@@ -94,22 +98,19 @@ def reports(project: Path, problem: str) -> Path:
 
 def champion(project: Path, problem: str) -> int | None:
     """The registered version that serves: where the link ``champion`` points to."""
-    link = project / "data" / "07_model_output" / problem / "champion"
+    link = project / BUNDLES / problem / CHAMPION
     name = link.readlink().name if link.is_symlink() else ""
     return int(name) if name.isdecimal() else None
 
 
-def begin(project: Path, problem: str) -> Night:
-    """Writes the record of a night that starts now.
+def begin(problem: str) -> Night:
+    """A night that starts now; it is not written yet.
 
     Kedro's run id is not known yet: :func:`rename` sets it when it is.
     """
-    now = clock.now()
     # The form of Kedro's own run ids: sorted by name is sorted by time.
     provisional = datetime.now(UTC).strftime("%Y-%m-%dT%H.%M.%S.%f")[:-3] + "Z"
-    night = Night(problem, provisional, stamp(now), process=asdict(Process.this()))
-    write(project, night)
-    return night
+    return Night(problem, provisional, stamp(clock.now()), process=asdict(Process.this()))
 
 
 def stamp(time: datetime) -> str:
@@ -124,13 +125,11 @@ def write(project: Path, night: Night) -> None:
     write_atomically(path, json.dumps(asdict(night), ensure_ascii=False, indent=1) + "\n")
 
 
-def rename(project: Path, night: Night, run_id: str) -> Night:
-    """The record under another run id."""
-    named = replace(night, run_id=run_id)
+def rename(project: Path, night: Night, named: Night) -> None:
+    """Writes the record under another run id."""
     write(project, named)
     if named.run_id != night.run_id:
         forget(project, night)
-    return named
 
 
 def forget(project: Path, night: Night) -> None:
@@ -147,7 +146,7 @@ def read(project: Path, problem: str) -> list[Night]:
             content: Mapping[str, Any] = json.loads(path.read_text("utf-8"))
             nights.append(Night(**{k: v for k, v in content.items() if k in known}))
         except (OSError, ValueError, TypeError, AttributeError) as error:
-            logging.getLogger(__name__).warning("%s is no record of a night: %s", path, error)
+            _log.warning("%s is no record of a night: %s", path, error)
     return sorted(nights, key=lambda night: (night.started_at, night.run_id))
 
 
@@ -155,26 +154,29 @@ def close_dead(project: Path, problem: str) -> list[Night]:
     """Turns records that say ``running`` of processes that are gone into ``killed``.
 
     Returns:
-        Those that were turned.
+        Those that were turned; one that cannot be written is left to the next start.
     """
-    closed = [as_killed(night) for night in read(project, problem) if is_dead(night)]
-    for night in closed:
-        write(project, night)
+    closed = []
+    for night in read(project, problem):
+        if is_dead(night):
+            try:
+                write(project, as_killed(night))
+            except OSError as error:
+                _log.warning("A killed night could not be recorded: %s", error)
+            else:
+                closed.append(as_killed(night))
     return closed
 
 
 def is_dead(night: Night) -> bool:
-    """Whether the record says ``running`` and its process is gone.
-
-    Of a process on another machine, or in a container that was replaced, nothing is known here:
-    after a day it counts as gone.
-    """
+    """Whether the record says ``running`` and its process :func:`is gone <is_gone>`."""
     if night.status != "running":
         return False
-    process = Process.of(night.process)
-    if process.is_elsewhere:
-        return clock.now() - night.started > _LONGEST
-    return not process.may_be_alive()
+    try:
+        process = Process.of(night.process)
+    except (KeyError, TypeError, ValueError):
+        process = None
+    return is_gone(process, clock.now() - night.started)
 
 
 def as_killed(night: Night) -> Night:

@@ -81,7 +81,7 @@ class ColumnsParams(Params):
 
 
 class GuardParams(Params):
-    """What is said of the rows of the newest intake, compared with all older ones."""
+    """What is said of new rows, compared with all older ones."""
 
     min_rows: int = Field(200, ge=1, description="Fewer new rows are not compared.")
     warn_label_shift: Share = Field(
@@ -280,6 +280,7 @@ class DriftParams(Params):
     permutations: int = Field(499, ge=19)
     significance: float = Field(0.005, gt=0, lt=1, description="Largest p that counts.")
     min_rows: int = Field(20, ge=2, description="Fewer on a side: the measure says nothing.")
+    fail_rows: int = Field(200, ge=1, description="Fewer new rows warn at most.")
     label_shares: Limits = Limits(warn=0.1, fail=0.4)
     predicted_shares: Limits = Limits(warn=0.1, fail=0.4)
     lost_labels: Limits = Limits(warn=1)
@@ -301,7 +302,6 @@ class PromotionParams(Params):
     best_tolerance: float = Field(
         0.01, ge=0, le=1, description="Macro-F1 below the best ever promoted, at most."
     )
-    max_quarantined: float = Field(0.05, ge=0, le=1, description="Share of rows read.")
     slice_rows: int = Field(50, ge=2, description="Smaller slices are shown, not tested.")
     slice_tolerance: float = Field(
         0.02, ge=0, le=1, description="A slice may lose so much accuracy, significant or not."

@@ -10,11 +10,14 @@ import os
 import socket
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 #: Before each field's name in the tags of an MLflow run.
 _TAG = "proc."
+#: Schedulers end a night after 20 hours (deploy/).
+_LONGEST = timedelta(days=1)
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -76,6 +79,17 @@ class Process:
         if self.start:
             return _start_of(self.pid) == self.start
         return _answers(self.pid)
+
+
+def is_gone(process: Process | None, age: timedelta) -> bool:
+    """Whether the process that began something ``age`` ago, and did not end it, is gone.
+
+    Of a process on another machine, in a container that was replaced, or without a name, nothing
+    is known here: after a day it counts as gone.
+    """
+    if process is None or process.is_elsewhere:
+        return age > _LONGEST
+    return not process.may_be_alive()
 
 
 def _start_of(pid: int) -> str | None:

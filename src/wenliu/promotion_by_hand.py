@@ -8,7 +8,8 @@ from wenliu.errors import UserError
 from wenliu.lock import problem_lock
 from wenliu.model_store import Version
 from wenliu.project import command
-from wenliu.registry import PROMOTED, Registry
+from wenliu.registry import Registry
+from wenliu.registry_tags import PROMOTED
 
 
 def promote_by_hand(
@@ -30,7 +31,8 @@ def promote_by_hand(
         registry = Registry(project, problem)
         target, before = registry.version(version), registry.champion()
         if before is not None and before.number == version:
-            return f"Version {version} is the champion of {problem} already: nothing was changed."
+            done = registry.reconcile() or ["nothing was changed"]
+            return f"Version {version} is the champion of {problem} already: {'; '.join(done)}."
         _prove(registry, target)
         now = registry.promote(version, reason)
     was = f"version {before.number}" if before else "none"

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-import time
 import weakref
 from contextlib import suppress
 from pathlib import Path
 
+from wenliu import clock
 from wenliu.errors import UserError
 from wenliu.project import find_project
 
@@ -41,5 +41,5 @@ def sweep_forgotten() -> None:
     """Deletes what processes put aside and, being killed, left there."""
     for left in beside_the_versions().glob("*"):
         with suppress(FileNotFoundError):  # another run's, which is done with it
-            if time.time() - left.stat().st_mtime > _FORGOTTEN_SECONDS:
+            if clock.now().timestamp() - left.stat().st_mtime > _FORGOTTEN_SECONDS:
                 shutil.rmtree(left, ignore_errors=True)

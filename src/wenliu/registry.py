@@ -14,20 +14,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from wenliu import clock, registry_log
+from wenliu import registry_log, registry_tags
 from wenliu.champion_folder import ChampionFolder
 from wenliu.errors import UserError
 from wenliu.lock import problem_lock
 from wenliu.model_store import ModelStore, Version
+from wenliu.reconciliation import reconcile
+from wenliu.registry_tags import ROLLED_BACK
 from wenliu.serving.locate import CHAMPION, PREVIOUS
 
 CHALLENGER = "challenger"
-
-#: Tags of a version.
-GATE_SCORE, GATE_ROWS = "wenliu.gate_macro_f1", "wenliu.gate_rows"
-PROMOTED, ROLLED_BACK, REASON = "wenliu.promoted_at", "wenliu.rolled_back", "wenliu.reason"
-#: Tags of the model: content that was rolled back, and why.
-_BLOCKED = "wenliu.blocked."
 
 
 class Registry:
@@ -80,31 +76,24 @@ class Registry:
 
     def blocked(self) -> dict[str, str]:
         """What is not promoted by itself again: sha256 of a bundle, or fingerprint -> why."""
-        return {
-            key.removeprefix(_BLOCKED): reason
-            for key, reason in self.store.model_tags().items()
-            if key.startswith(_BLOCKED)
-        }
+        return registry_tags.blocked(self.store)
 
     def best(self, rows: str | None = None) -> dict[str, Any] | None:
-        """The best score of all versions that were promoted and not rolled back.
+        """The best of those that were promoted: :func:`wenliu.registry_tags.best_of`."""
+        return registry_tags.best_of(self.versions(), rows)
 
-        Args:
-            rows: Hash of the gate's rows: scores on others cannot be compared. None: the rows of
-                the newest promotion.
+    def lost_alias(self) -> str | None:
+        """Why there is no champion although one serves; None: all is well.
 
-        Returns:
-            ``version``, ``gate_macro_f1`` and ``gate_rows``; None: the gate has promoted none.
+        Somebody removed the alias in MLflow, or the version with it, or the database is another.
         """
-        scored = [one for one in self._promoted() if {GATE_SCORE, GATE_ROWS} <= one.tags.keys()]
-        if rows is None and scored:
-            rows = scored[0].tags[GATE_ROWS]
-        scored = [one for one in scored if one.tags[GATE_ROWS] == rows]
-        if not scored:
+        if not self.folders.is_linked(CHAMPION) or CHAMPION in self.store.aliases():
             return None
-        best = max(scored, key=lambda one: float(one.tags[GATE_SCORE]))
-        score = float(best.tags[GATE_SCORE])
-        return {"version": best.number, "gate_macro_f1": score, "gate_rows": rows}
+        number = (self.folders.home / CHAMPION).readlink().name
+        return (
+            f"MLflow names no champion of {self.problem}, but version {number} goes on serving: "
+            f"say what is to serve, with wenliu promote {number} --reason WHY or another version."
+        )
 
     def set_challenger(self, version: int, reason: str) -> None:
         """Notes which version the gate has judged last and not promoted."""
@@ -131,22 +120,18 @@ class Registry:
             target, champion = self.version(version), self.champion()
             self.fill(target)  # before anything changes: what cannot be served is not promoted
             if champion is not None and champion.number == target.number:
-                self.folders.show(CHAMPION, target.number)
+                self.reconcile()  # a try before may have been cut off
                 return self.version(version)
-            if decision is None:
-                self._unblock(target)
             if champion is not None:
                 self._name_previous(champion)
-            self._crown(target, reason)
-            registry_log.append(
-                self.log,
-                "promote",
-                target.number,
-                reason,
-                by="hand" if decision is None else "gate",
-                before=champion.number if champion else None,
-                sha256=target.sha256,
-            )
+            by_hand = decision is None
+            self._crown(target, reason, unblock=by_hand)
+            facts = {
+                "by": "hand" if by_hand else "gate",
+                "before": champion.number if champion else None,
+                "sha256": target.sha256,
+            }
+            registry_log.append(self.log, "promote", target.number, reason, **facts)
             return self.version(version)
 
     def rollback(self, to: int | None = None, reason: str = "") -> Version:
@@ -167,56 +152,18 @@ class Registry:
         with problem_lock(self.project, self.problem, "wenliu rollback"):
             champion, target = self.rollback_target(to)
             self.fill(target)
-            self._block(champion, reason)
+            # Cut off after this, the champion is blocked, which the next start sees and undoes.
+            registry_tags.block(self.store, champion, reason)
             # The champion first: cut off here, 'previous' is the champion, which shows.
-            self._crown(target, reason)
-            self._name_previous(self._champion_before(target))
-            registry_log.append(
-                self.log,
-                "rollback",
-                target.number,
-                reason,
-                before=champion.number,
-                sha256=target.sha256,
-            )
+            self._crown(target, reason, unblock=ROLLED_BACK in target.tags)
+            self._name_previous(self.champion_before(target))
+            facts = {"before": champion.number, "sha256": target.sha256}
+            registry_log.append(self.log, "rollback", target.number, reason, **facts)
             return self.version(target.number)
 
     def reconcile(self) -> list[str]:
-        """Makes the links on disk follow the aliases, whatever stopped a change before.
-
-        Returns:
-            What was done, a sentence each. What cannot be mended is a warning: the champion on disk
-            goes on serving.
-        """
-        aliases = self.store.aliases()
-        if CHAMPION not in aliases:
-            if shown := self.folders.shown(CHAMPION):
-                logging.getLogger(__name__).warning(
-                    "MLflow names no champion of %s; %s goes on serving. wenliu promote puts a "
-                    "version in its place.",
-                    self.problem,
-                    shown,
-                )
-            return []
-        self.folders.sweep()
-        done = []
-        versions = {one.number: one for one in self.versions()}
-        champion = versions[aliases[CHAMPION]]
-        previous = versions.get(aliases.get(PREVIOUS, -1))
-        if previous is not None and previous.number == champion.number:
-            previous = self._champion_before(champion)
-            self._name_previous(previous)
-            done.append("a change that was cut off is complete: 'previous' is not the champion")
-        for name, version in ((CHAMPION, champion), (PREVIOUS, previous)):
-            try:
-                if self._follow(name, version):
-                    number = version.number if version else None
-                    done.append(f"the folder '{name}' follows the registry to version {number}")
-            except UserError as error:
-                logging.getLogger(__name__).warning("The folder '%s' stays: %s", name, error)
-        for sentence in done:
-            registry_log.append(self.log, "reconcile", champion.number, sentence)
-        return done
+        """Makes links and tags follow the aliases: :func:`wenliu.reconciliation.reconcile`."""
+        return reconcile(self)
 
     def fill(self, version: Version) -> Path:
         """The verified copy of a version's bundle under ``champions/``.
@@ -227,6 +174,31 @@ class Registry:
         return self.folders.fill(
             version.number, version.sha256, lambda: self.store.download(version.number)
         )
+
+    def show_previous(self, version: Version | None) -> bool:
+        """Makes the link 'previous' lead to a version; whether that was new.
+
+        A bundle that is lost leaves no link: nobody falls back to it, and no promotion waits.
+        """
+        try:
+            return self.follow(PREVIOUS, version)
+        except (UserError, OSError) as error:
+            logging.getLogger(__name__).warning("There is no folder 'previous': %s", error)
+            self.folders.show(PREVIOUS, None)
+            return False
+
+    def follow(self, name: str, version: Version | None) -> bool:
+        """Makes a link lead to a version; whether that was new."""
+        before = self.folders.shown(name)
+        if version is not None:
+            self.fill(version)
+        self.folders.show(name, version.number if version else None)
+        return before != self.folders.shown(name)
+
+    def champion_before(self, champion: Version) -> Version | None:
+        """Who was promoted last of all others that were not rolled back."""
+        others = registry_tags.promoted(self.versions())
+        return next((one for one in others if one.number != champion.number), None)
 
     def delete(self, version: int) -> None:
         """Deletes a version that no alias names: MLflow would drop the alias without a word.
@@ -247,16 +219,6 @@ class Registry:
     def _called(self, alias: str) -> Version | None:
         number = self.store.aliases().get(alias)
         return None if number is None else self.version(number)
-
-    def _promoted(self) -> list[Version]:
-        """Versions that were champions and not rolled back, the one promoted last first."""
-        found = (one for one in self.versions() if PROMOTED in one.tags)
-        good = (one for one in found if ROLLED_BACK not in one.tags)
-        return sorted(good, key=lambda one: (one.tags[PROMOTED], one.number), reverse=True)
-
-    def _champion_before(self, champion: Version) -> Version | None:
-        others = (one for one in self._promoted() if one.number != champion.number)
-        return next(others, None)
 
     def rollback_target(self, to: int | None = None) -> tuple[Version, Version]:
         """The champion, and the version that a rollback would put in its place.
@@ -285,38 +247,19 @@ class Registry:
             else "there is no other version: train one with kedro run",
         )
 
-    def _crown(self, version: Version, reason: str) -> None:
-        promoted = clock.now().isoformat(timespec="microseconds")
-        self.store.tag(version.number, {PROMOTED: promoted, REASON: reason[:5000]})
+    def _crown(self, version: Version, reason: str, unblock: bool) -> None:
+        """Makes a version the champion, then what says so: only who has served may be 'previous'.
+
+        Cut off after the alias, the next start does the rest (:meth:`reconcile`).
+        """
         self.store.set_alias(CHAMPION, version.number)
+        self.folders.show(CHAMPION, version.number)
+        registry_tags.mark_promoted(self.store, version, reason)
+        if unblock:  # somebody has chosen it, perhaps again
+            registry_tags.unblock(self.store, version)
         if self.store.aliases().get(CHALLENGER) == version.number:
             self.store.set_alias(CHALLENGER, None)
-        self.folders.show(CHAMPION, version.number)
 
     def _name_previous(self, version: Version | None) -> None:
         self.store.set_alias(PREVIOUS, version.number if version else None)
-        self._follow(PREVIOUS, version)
-
-    def _follow(self, name: str, version: Version | None) -> bool:
-        """Makes a link lead to a version; whether that was new."""
-        before = self.folders.shown(name)
-        if version is not None:
-            self.fill(version)
-        self.folders.show(name, version.number if version else None)
-        return before != self.folders.shown(name)
-
-    def _block(self, version: Version, reason: str) -> None:
-        """Its bundle, and its data with its configuration, are not promoted by themselves."""
-        words = f"version {version.number} was rolled back: {reason}"[:5000]
-        self.store.tag(version.number, {ROLLED_BACK: clock.now().isoformat(timespec="seconds")})
-        self.store.tag_model({_BLOCKED + name: words for name in _names(version)})
-
-    def _unblock(self, version: Version) -> None:
-        blocked = self.blocked()
-        if ROLLED_BACK in version.tags:
-            self.store.tag(version.number, {ROLLED_BACK: None})
-        self.store.tag_model({_BLOCKED + name: None for name in _names(version) if name in blocked})
-
-
-def _names(version: Version) -> list[str]:
-    return [name for name in (version.sha256, version.fingerprint) if name]
+        self.show_previous(version)

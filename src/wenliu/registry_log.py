@@ -1,8 +1,13 @@
-"""Who changed what in the registry, when and why: one JSON line a change, only ever appended."""
+"""Who changed what in the registry, when and why: one JSON line a change, only ever appended.
+
+The change is made already when its line is written, so a line that cannot be written (a full disk)
+is a warning: MLflow's tags hold the reason, too.
+"""
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 from getpass import getuser
 from pathlib import Path
@@ -19,7 +24,7 @@ def log_path(project: Path, problem: str) -> Path:
 
 
 def append(path: Path, what: str, version: int, reason: str, **more: Any) -> None:
-    """Adds a line and forces it onto the disk.
+    """Adds a line and forces it onto the disk; where that fails, it goes to the program's log.
 
     Args:
         path: Of the log.
@@ -36,8 +41,15 @@ def append(path: Path, what: str, version: int, reason: str, **more: Any) -> Non
         "reason": reason,
         **more,
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
     line = json.dumps(entry, ensure_ascii=False) + "\n"
+    try:
+        _append(path, line)
+    except OSError as error:
+        logging.getLogger(__name__).warning("%s is not written (%s): %s", path, error, line.strip())
+
+
+def _append(path: Path, line: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as file:
         if file.tell() and not _ends_with_newline(path):
             line = "\n" + line  # whoever wrote the last one was killed

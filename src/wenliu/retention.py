@@ -137,12 +137,12 @@ class _Plan:
         self.leftovers = incomplete_versions(project, problem)
 
     def carry_out(self) -> None:
-        """Deletes, what makes things invisible first."""
+        """Deletes: first what needs no room on a full disk, then what MLflow has to write down.
+
+        Cut off in between, a version that goes is still whole in MLflow.
+        """
         from wenliu import memo, put_aside
 
-        for version in self.models:
-            self.registry.delete(version.number)
-        self.artifacts.delete()
         for stored in self.stored:
             (stored.folder / MARKER).unlink()
             fsync(stored.folder)
@@ -151,6 +151,9 @@ class _Plan:
             shutil.rmtree(folder, ignore_errors=True)
         put_aside.sweep_forgotten()
         memo.sweep()
+        for version in self.models:
+            self.registry.delete(version.number)
+        self.artifacts.delete()
 
 
 def _listed(plan: _Plan, dry_run: bool) -> Pruned:

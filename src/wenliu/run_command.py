@@ -27,6 +27,12 @@ from wenliu.hooks.lock import needs_lock, run_words
 from wenliu.lock import problem_lock
 from wenliu.pipeline_registry import NIGHTLY, register_pipelines
 
+#: Options of ``kedro run`` that choose some steps of a pipeline.
+PARTIAL = (
+    "tags", "namespaces", "node_names", "from_nodes", "to_nodes", "from_inputs", "to_outputs",
+    "only_missing_outputs",
+)  # fmt: skip
+
 
 def _run(wait: float = 0.0, **options: Any) -> None:
     project = find_kedro_project(Path.cwd()) or Path.cwd()
@@ -36,7 +42,7 @@ def _run(wait: float = 0.0, **options: Any) -> None:
     with user_errors(log_file):
         conf = Path(options.get("conf_source") or project / "conf")
         check_environment(options.get("env"), conf)
-        check_pipelines(options.get("pipelines") or [])
+        check_pipelines(_named(options))
         assert kedro_run.callback is not None
         with _alone(project, conf, options, wait), _recorded(project, options):
             kedro_run.callback(**options)
@@ -46,7 +52,7 @@ def _alone(
     project: Path, conf: Path, options: dict[str, Any], wait: float
 ) -> AbstractContextManager[None]:
     """The problem's lock, asked for before Kedro builds anything: a second run leaves at once."""
-    names = options.get("pipelines")
+    names = _named(options)
     folders = (conf / environment(options.get("env")), conf / BASE)
     problem = next(filter(None, (problem_name(folder / GLOBALS) for folder in folders)), None)
     if problem is None or (names and not needs_lock(names)):
@@ -54,13 +60,21 @@ def _alone(
     return problem_lock(project, problem, run_words(names), wait)
 
 
+def _named(options: dict[str, Any]) -> list[str]:
+    """Pipelines that were asked for; ``--pipeline`` is Kedro's older name for one of them."""
+    one = options.get("pipeline")
+    return [*(options.get("pipelines") or []), *([one] if one else [])]
+
+
 def _recorded(project: Path, options: dict[str, Any]) -> AbstractContextManager[None]:
-    """A nightly run skips what has not changed, and leaves a record however it ends."""
-    if NIGHTLY not in (options.get("pipelines") or [options.get("pipeline")]):
+    """A nightly run skips what has not changed, and a whole one leaves a record however it ends."""
+    if NIGHTLY not in _named(options):
         return nullcontext()
     from wenliu.settings import NIGHT
 
     options["runner"] = options.get("runner") or "wenliu.runner.FreshRunner"
+    if any(options.get(name) for name in PARTIAL):
+        return nullcontext()  # some steps of a night are no night
     return NIGHT.recording(project, problem_of(project, options.get("env")))
 
 

@@ -84,7 +84,7 @@ def systemd_units(schedule: Schedule, *, system: bool = False) -> dict[str, str]
         "PROJECT": _specifiers(str(schedule.project)),
         "COMMAND": " ".join(_systemd_word(word) for word in schedule.command),
         "TIME": schedule.at,
-        "USER": f"User={getuser()}" if system else "# As the user whose unit this is.",
+        "USER": f"User={_user(schedule)}" if system else "# As the user whose unit this is.",
     }
     return {
         f"{schedule.unit}.{kind}": _filled(schedule.project, f"systemd/wenliu.{kind}", values)
@@ -197,6 +197,11 @@ def remove(schedule: Schedule, *, system: bool = False) -> str:
         path.unlink(missing_ok=True)
         told.append(f"deleted {path}")
     return "\n".join([*told, *_systemctl([["daemon-reload"]], system)])
+
+
+def _user(schedule: Schedule) -> str:
+    """Who is to run the nights of the whole machine: root installs them for somebody."""
+    return os.environ.get("SUDO_USER") or schedule.project.owner()
 
 
 def unit_folder(system: bool) -> Path:

@@ -1,6 +1,6 @@
 """Project settings that Kedro reads; see ``docs/architecture.md``."""
 
-from wenliu.hooks.guard import GuardHook
+from wenliu.hooks.guard import FrozenHook, GuardHook
 from wenliu.hooks.inbox import InboxHook
 from wenliu.hooks.lock import LockHook
 from wenliu.hooks.night import NightHook
@@ -17,6 +17,7 @@ HOOKS = (
     StepsHook(),
     TrackingHook(),
     VersionsHook(),
+    FrozenHook(),
     InboxHook(),
     RegistryHook(),
     LockHook(),

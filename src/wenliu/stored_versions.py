@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
-import time
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from wenliu import clock
 from wenliu.datasets.commit import MARKER, last_used, read_marker
 
 #: What a killed save has left is deleted after a day: a run that labels a file takes no lock.
 _FORGOTTEN_SECONDS = 24 * 3600
+#: Kedro's name of a version; with a dot before and a process id after, one that is being written.
+_VERSION = re.compile(r"(\.)?\d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\d\.\d{3}Z(?(1)\.\d+)")
+#: Folders beside the artefacts that hold no versions: copies of champions, checkpoints that got a
+#: label more, what training has begun. Whoever makes them looks after them.
+_OTHERS = frozenset({"champions", "grown", "workspace"})
 
 
 @dataclass(frozen=True)
@@ -46,14 +52,14 @@ def stored_versions(project: Path, problem: str) -> list[StoredVersion]:
 
 def incomplete_versions(project: Path, problem: str) -> list[Path]:
     """Folders of versions that were never completed, or whose deletion was cut off."""
-    # A version starts with the date, what is written beside it with a dot and that date.
-    folders = (*_artefacts(project, problem, "[12]*"), *_artefacts(project, problem, ".[12]*"))
+    forgotten = clock.now().timestamp() - _FORGOTTEN_SECONDS
     return [
         folder
-        for folder in folders
-        if folder.is_dir()
+        for folder in _artefacts(project, problem, "*")
+        if _VERSION.fullmatch(folder.name)
+        and folder.is_dir()
         and not (folder / MARKER).is_file()
-        and time.time() - folder.stat().st_mtime > _FORGOTTEN_SECONDS
+        and folder.stat().st_mtime < forgotten
     ]
 
 
@@ -83,7 +89,13 @@ def with_ancestors(
 
 def _artefacts(project: Path, problem: str, pattern: str) -> list[Path]:
     layers = sorted((project / "data").glob("0[2-9]_*"))
-    return [path for layer in layers for path in layer.glob(f"{problem}/*/{pattern}")]
+    return [
+        path
+        for layer in layers
+        for artefact in sorted((layer / problem).glob("*"))
+        if artefact.name not in _OTHERS
+        for path in artefact.glob(pattern)
+    ]
 
 
 def _read(folder: Path) -> StoredVersion:

@@ -129,7 +129,8 @@ def _rows(reports: _Reports, catalog: CatalogProtocol) -> Iterator[tuple[str, st
             f"{raw['accuracy']:.1%}",
         )
     if decision := reports["decision"]:
-        yield from _wrapped("decision", decision["reason"])
+        said = "unchanged" if decision["unchanged"] else decision["decision"]
+        yield from _wrapped("decision", f"{said}: {decision['reason']}")
     if inference := reports["inference_report"]:
         yield (
             "predicted",

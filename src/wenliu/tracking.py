@@ -10,16 +10,16 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
-import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wenliu import clock
 from wenliu.errors import UserError
-from wenliu.processes import Process
+from wenliu.processes import Process, is_gone
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -98,19 +98,20 @@ def open_store(project: Path, experiment: str) -> tuple[MlflowClient, str]:
 
 
 def close_orphans(client: MlflowClient, experiment_id: str) -> list[str]:
-    """Marks runs as KILLED whose process on this machine is gone; ``kill -9`` leaves them RUNNING.
+    """Marks runs as KILLED whose process is gone; ``kill -9`` leaves them RUNNING.
+
+    A replaced container has another host name: its runs count as killed after a day, as its nights
+    do. A run that goes on all the same tells its own end later. Those of others are left alone.
 
     Returns:
         Ids of the runs that were closed.
     """
-    running = client.search_runs(
-        [experiment_id],
-        f"attributes.status = 'RUNNING' and tags.`proc.host` = '{socket.gethostname()}'",
-    )
+    now = datetime.now(UTC)  # MLflow knows no other clock
     closed = []
-    for run in running:
+    for run in client.search_runs([experiment_id], "attributes.status = 'RUNNING'"):
         process = Process.of_tags(run.data.tags)
-        if process is not None and not process.may_be_alive():
+        age = now - datetime.fromtimestamp(run.info.start_time / 1000, UTC)
+        if process is not None and is_gone(process, age):
             client.set_tag(run.info.run_id, "wenliu.reaped", clock.now().isoformat())
             client.set_terminated(run.info.run_id, "KILLED")
             closed.append(run.info.run_id)

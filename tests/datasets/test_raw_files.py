@@ -60,3 +60,10 @@ def test_a_problem_may_begin_with_its_inbox(tmp_path):
     (tmp_path / "accepted").mkdir()
     (tmp_path / "accepted" / "20260101T020000Z_0123456789ab_a.csv").write_text("x")
     assert len(names(RawFiles(str(tmp_path)))) == 1
+
+
+def test_without_files_there_is_nothing_and_no_error(tmp_path):
+    """So that a run may begin with the inbox."""
+    assert not RawFiles(str(tmp_path)).exists()
+    (tmp_path / "a.csv").write_text("x")
+    assert RawFiles(str(tmp_path)).exists()

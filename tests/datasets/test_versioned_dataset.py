@@ -188,3 +188,21 @@ def test_commit_refuses_a_complete_folder(tmp_path):
     commit(tmp_path / "v", lambda folder: (folder / "a").touch(), Lineage())
     with pytest.raises(FileExistsError):
         commit(tmp_path / "v", lambda folder: None, Lineage())
+
+
+def test_the_content_of_a_table_is_its_values_whatever_file_they_lie_in(tmp_path):
+    """So that switching the memory of parts on or off makes nothing run again."""
+    table = pa.table({"n": [1, 2, 3], "text": ["一", "二", "三"]})
+    whole = Parts.of(table)
+    apart = Parts.of(table.select(["text"])).beside(Parts.of(table.select(["n"])))
+    other = Parts.of(pa.table({"n": [1, 2, 4], "text": ["一", "二", "三"]}))
+    borders = Parts.of(pa.concat_tables([table.slice(0, 1), table.slice(1)]))
+    contents = []
+    for number, parts in enumerate((whole, apart, other, borders)):
+        dataset = VersionedDataset(
+            str(tmp_path / str(number) / "rows"), "table", Version(None, OLD)
+        )
+        dataset.save(parts)
+        contents.append(dataset.marker()["content"])
+    assert contents[0] == contents[1]
+    assert len(set(contents)) == 3

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from wenliu.inbox import Folders, last_intake, stored_files
+from wenliu.inbox import Folders, intakes, stored_files
 
 TOPICS = [
     "售前咨询",
@@ -78,12 +78,28 @@ def test_an_unknown_label_fails_the_night_and_leaves_the_champion(copy, kedro):
     [strange] = [p for p in stored_files(folders.accepted) if p.name.endswith("strange.csv")]
     assert f"wenliu inbox reject '{strange.name}'" in night.stderr
     assert champion_of(copy) == champion
-    outcomes = {file.name: file.outcome for file in last_intake(copy, "feedback_topics").files}
+    outcomes = {file.name: file.outcome for file in intakes(copy, "feedback_topics")[-1].files}
     assert outcomes == {
         "good.csv": "accepted", "strange.csv": "accepted", "broken.csv": "quarantined",
     }  # fmt: skip
     assert wenliu(copy, "inbox", "reject", strange.name).returncode == 0
     assert [path.name[-8:] for path in stored_files(folders.accepted)] == ["good.csv"]
+
+
+@pytest.mark.slow
+def test_what_stopped_a_night_stops_the_next_one_until_somebody_decides(copy, kedro):
+    """Reliability 15: real nights; ordinary rows that come later do not make the poisoned old."""
+    folders = Folders.of(copy, "feedback_topics")
+    folders.inbox.mkdir(parents=True)
+    night = ("run", "--pipelines", "nightly", "--params", "ingestion.inbox_settle=0")
+    (folders.inbox / "poison.csv").write_text(rows(TOPICS[:1], 0, 300), "utf-8")
+    assert "300 new rows" in kedro(copy, *night).stderr
+    (folders.inbox / "ordinary.csv").write_text(rows(TOPICS, 1000, 2000), "utf-8")
+    later = kedro(copy, *night)
+    assert later.returncode == 1 and "300 new rows" in later.stderr
+    assert not folders.settled.exists()
+    assert wenliu(copy, "inbox", "accept", "poison.csv", "--reason", "season").returncode == 0
+    assert kedro(copy, "run", "--pipelines", "ingestion").returncode == 0
 
 
 def test_only_a_nightly_run_takes_files_in(copy, kedro):
@@ -92,6 +108,30 @@ def test_only_a_nightly_run_takes_files_in(copy, kedro):
     (folders.inbox / "good.csv").write_text(rows(TOPICS), "utf-8")
     assert kedro(copy, "run", "--pipelines", "ingestion").returncode == 0
     assert (folders.inbox / "good.csv").is_file() and not folders.accepted.exists()
+
+
+@pytest.mark.slow
+def test_all_files_of_a_problem_may_come_through_its_inbox(project, kedro):
+    """The first night takes them in and says what to do; the next ones need nobody."""
+    folders = Folders.of(project, "feedback_topics")
+    folders.inbox.mkdir(parents=True)
+    raw = [path for path in folders.root.iterdir() if path.is_file()]
+    for path in raw:
+        path.rename(folders.inbox / path.name)
+    (project / "conf" / "base" / "frozen.yml").unlink(missing_ok=True)
+    nightly = ("run", "--pipelines", "nightly", "--params", "ingestion.inbox_settle=0")
+    first = kedro(project, *nightly)
+    assert first.returncode == 1
+    assert "wenliu freeze" in first.stderr and "Traceback" not in first.stderr
+    assert len(stored_files(folders.accepted)) == len(raw)
+    run = kedro(project, "run", "--to-nodes", "audit.audit_examples")
+    assert run.returncode == 0, run.stderr
+    frozen = wenliu(project, "freeze")
+    assert frozen.returncode == 0, frozen.stderr
+    (folders.inbox / "good.csv").write_text(rows(TOPICS), "utf-8")
+    night = kedro(project, *nightly, "--to-nodes", "ingestion.read_examples")
+    assert night.returncode == 0, night.stderr
+    assert len(stored_files(folders.accepted)) == len(raw) + 1
 
 
 def test_a_problem_that_would_not_read_what_it_accepts_is_refused(project, kedro):

@@ -105,6 +105,7 @@ def test_a_night_says_one_line_and_leaves_a_record_and_a_page(first_night, after
     [line] = lines_of(stdout)
     night = records(after_run)[0]
     assert line["run_id"] == night.run_id and line["outcome"] == night.outcome == "promoted"
+    assert line["text"].lower().count("promoted") == 1
     assert line["reason"] == night.decision["reason"] and night.champion == night.challenger == 1
     assert night.rows["total"] == 1435 and night.scores["gate"]["rows"] > 0
     folder = nights.reports(after_run, PROBLEM)
@@ -141,7 +142,7 @@ def test_a_night_that_succeeded_deletes_what_nobody_needs(second_night, after_ru
     assert second_night.returncode == 0 and not forgotten(after_run).exists()
 
 
-def test_a_night_that_finds_the_lock_taken_is_no_night(second_night, after_run, kedro):
+def test_a_night_that_finds_the_lock_taken_is_no_night(first_night, after_run, kedro):
     before = records(after_run)
     with problem_lock(after_run, PROBLEM, "a test"):
         result = kedro(after_run, *NIGHTLY)
@@ -149,7 +150,7 @@ def test_a_night_that_finds_the_lock_taken_is_no_night(second_night, after_run, 
     assert records(after_run) == before
 
 
-def test_a_misspelt_parameter_is_a_failed_night(second_night, after_run, kedro):
+def test_a_misspelt_parameter_is_a_failed_night(first_night, after_run, kedro):
     """What stops a run before Kedro's first hook is in the record all the same."""
     path = after_run / "conf/base/parameters/model.yml"
     content = path.read_text("utf-8")
@@ -163,6 +164,7 @@ def test_a_misspelt_parameter_is_a_failed_night(second_night, after_run, kedro):
     assert records(after_run)[-1].error["type"] == "UserError"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("signal_", [signal.SIGTERM, signal.SIGKILL], ids=["TERM", "KILL"])
 def test_a_night_that_is_stopped_says_so_at_once_or_at_the_next_start(
     second_night, after_run, kedro, tmp_path, signal_
@@ -192,6 +194,26 @@ def test_a_night_that_is_stopped_says_so_at_once_or_at_the_next_start(
     assert (killed["run_id"], killed["outcome"]) == (running.run_id, "killed")
     assert tonight["outcome"] == "unchanged"
     assert [message["outcome"] for message in lines_of(told.read_text("utf-8"))] == ["killed"]
+
+
+@pytest.mark.slow
+def test_some_steps_of_a_night_are_none_and_the_model_they_leave_is_judged_by_the_next(
+    second_night, after_run, kedro
+):
+    """Reliability 6: as when a night was interrupted between training and judging."""
+    before = records(after_run)
+    other = ("--params", "finetuning.epochs=1,evaluation.bootstrap=200")
+    some = kedro(after_run, *NIGHTLY, *other, "--to-outputs", "registered_model")
+    assert some.returncode == 0, some.stderr
+    assert "model" in some.stdout and not some.stdout.startswith("{")
+    assert records(after_run) == before
+    result = kedro(after_run, *NIGHTLY, *other)
+    assert result.returncode == 0, result.stderr
+    [line] = lines_of(result.stdout)
+    assert line["outcome"] in ("promoted", "refused")
+    assert line["text"].lower().count(line["outcome"]) == 1
+    trains = "finetuning    fit model"
+    assert trains in some.stderr and trains not in result.stderr
 
 
 def test_other_runs_keep_their_summary_on_standard_output(after_run, kedro):

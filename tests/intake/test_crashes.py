@@ -24,7 +24,8 @@ import os, sys
 from pathlib import Path
 import numpy, pyarrow.compute, pyarrow.parquet, openpyxl, tqdm
 import wenliu.pipelines.ingestion.judging, wenliu.pipelines.ingestion.opening
-import wenliu.pipelines.ingestion.checks
+import wenliu.pipelines.ingestion.checks, wenliu.intake.taking
+wenliu.intake.taking.MOST_DEATHS = int(sys.argv[2])
 from wenliu.intake import take_in
 from wenliu.params import IngestionParams
 project = Path(sys.argv[1])
@@ -53,7 +54,7 @@ def test_killed_at_random_points_no_row_is_lost_or_taken_twice(inbox):
     before = content(inbox)
     chance = random.Random(7)
     killed = 0
-    command = [sys.executable, "-c", NURSERY, str(inbox.project)]
+    command = [sys.executable, "-c", NURSERY, str(inbox.project), "1000"]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as nursery:
@@ -150,3 +151,67 @@ def test_a_file_that_no_reader_expected_is_put_aside(inbox, monkeypatch):
     [file] = inbox.take().files
     assert (file.outcome, file.rows) == ("quarantined", 30)
     assert "RecursionError" in file.reason
+
+
+def killed_while_reading(inbox):
+    """An intake in a process of its own that is killed while it reads ``deadly.csv``."""
+    program = (
+        "import os, signal, wenliu.intake.taking as taking\n"
+        "real = taking.judge_file\n"
+        "def judge(path, *rest):\n"
+        "    if path.name == 'deadly.csv':\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    return real(path, *rest)\n"
+        "taking.judge_file = judge\n"
+    )
+    program += NURSERY.split("for _ in sys.stdin")[0] + (
+        "take_in(project, 'p', params, ['物流', '退款'], [project / 'data/01_raw/p/first.csv'])\n"
+    )
+    command = [sys.executable, "-c", program, str(inbox.project), "3"]
+    return subprocess.run(command, capture_output=True, check=False, timeout=120).returncode
+
+
+def test_a_file_that_kills_whoever_reads_it_is_put_aside(inbox):
+    """Reliability 22: after three deaths it goes to quarantine unread, and the others go on."""
+    inbox.drop("deadly.csv", table(30, 100))
+    inbox.drop("good.csv", table(30, 200))
+    for _ in range(3):
+        assert killed_while_reading(inbox) == -signal.SIGKILL
+    assert killed_while_reading(inbox) == 0
+    [path] = inbox.raw()[1:]
+    assert path.name.endswith("_good.csv")
+    outcomes = {file["name"]: file for file in records(inbox)}
+    assert outcomes["deadly.csv"]["outcome"] == "quarantined"
+    assert "ended the process 3 times" in outcomes["deadly.csv"]["reason"]
+
+
+def test_a_file_is_not_blamed_for_what_the_process_survived(inbox, monkeypatch):
+    """A disk that is full for a week of nights, or an operator's Ctrl-C."""
+    inbox.drop("a.csv", table(30, 100))
+
+    def fail(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("wenliu.intake.taking.judge_file", fail)
+        for _ in range(5):
+            with pytest.raises(KeyboardInterrupt):
+                inbox.take()
+    assert inbox.outcomes() == {"a.csv": "accepted"}
+
+
+def test_what_others_have_put_beside_the_files_stays(inbox):
+    inbox.take()
+    folders = inbox.folders
+    for folder in (folders.accepted, folders.quarantine, folders.records, folders.claimed):
+        (folder / ".gitkeep").touch()
+        (folder / ".snapshots").mkdir()
+        (folder / ".moving.4711").touch()
+    (folders.quarantine / "mine.report.json").touch()
+    (folders.records / ".20260101T000000Z.json.4711").touch()
+    (folders.claimed / "..journal.4711").touch()
+    inbox.drop("a.csv", table(30, 100))
+    assert inbox.outcomes() == {"a.csv": "accepted"}
+    hidden = sorted(path.name for path in folders.root.rglob(".*") if path != folders.claimed)
+    assert hidden == [".gitkeep"] * 4 + [".snapshots"] * 4
+    assert (folders.quarantine / "mine.report.json").is_file()

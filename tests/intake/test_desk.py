@@ -8,7 +8,8 @@ from click.testing import CliRunner
 from wenliu.commands.inbox import inbox as inbox_command
 from wenliu.errors import UserError
 from wenliu.inbox import report_of
-from wenliu.intake.desk import describe, reject, retry
+from wenliu.intake.desk import accept, describe, reject, retry
+from wenliu.settled import pending_sources, read_settled
 
 from .conftest import table
 
@@ -52,6 +53,18 @@ def test_a_rejected_file_is_read_no_more_and_stays_rejected(inbox):
         assert (again.outcome, again.rows) == ("duplicate", 30)
         assert "was rejected before" in again.reason
     assert inbox.raw() == [inbox.first] and path.is_file()
+
+
+def test_a_file_that_stops_nights_may_be_accepted(inbox):
+    inbox.drop("a.csv", table(30, 100))
+    [file] = inbox.take().files
+    names = [path.name for path in inbox.raw()]
+    assert pending_sources(names, read_settled(inbox.folders)) == [{file.stored}]
+    assert accept(inbox.project, "p", "a.csv", "season") == file.stored
+    assert pending_sources(names, read_settled(inbox.folders)) == []
+    assert '"reason": "season"' in inbox.folders.settled.read_text("utf-8")
+    with pytest.raises(UserError, match="stops no night"):
+        accept(inbox.project, "p", "a.csv", "again")
 
 
 def test_a_file_in_quarantine_may_be_tried_again(inbox):
@@ -104,3 +117,6 @@ def test_the_commands(inbox, monkeypatch):
     assert "data/01_raw/p/quarantine/" in run("reject", "a.csv", "--reason", "no").output
     assert "data/01_raw/p/inbox/a.csv" in run("retry", "a.csv").output
     assert run("reject", "a.csv").exit_code == 1
+    inbox.take()
+    assert "stops no night any more" in run("accept", "a.csv", "--reason", "season").output
+    assert run("accept", "a.csv").exit_code == 2

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from wenliu.inbox import last_intake, newest_sources, parse_stored, report_of, stored_name
+from wenliu.inbox import intakes, parse_stored, report_of, stored_name
 from wenliu.intake.verdict import judge_file
 from wenliu.params import IngestionParams
 from wenliu.pipelines.ingestion.nodes import read_examples
@@ -32,9 +32,9 @@ def test_good_files_are_accepted_and_read_by_the_next_run(inbox):
     assert inbox.raw() == [inbox.first, inbox.folders.accepted / file.stored]
     assert not list(inbox.folders.inbox.glob("*.csv"))
     examples, _, _, report = read_examples(inbox.raw(), {}, IngestionParams())
-    assert newest_sources(examples.column("source").to_pylist()) == {file.stored}
+    assert set(examples.column("source").to_pylist()) == {"first.csv", file.stored}
     assert report["rows"] == 130
-    assert last_intake(inbox.project, "p").stamp == stamp
+    assert intakes(inbox.project, "p")[-1].stamp == stamp
 
 
 def test_the_same_file_is_taken_once(inbox):
@@ -53,7 +53,7 @@ def test_the_same_file_is_taken_once(inbox):
 
 def test_an_intake_without_files_is_recorded(inbox):
     assert inbox.take().files == ()
-    assert last_intake(inbox.project, "p").files == ()
+    assert intakes(inbox.project, "p")[-1].files == ()
 
 
 @pytest.mark.parametrize(
@@ -266,6 +266,34 @@ class TestWhatIsNotTaken:
         [file] = inbox.take().files
         assert (file.outcome, file.rows) == ("accepted", 51)
 
+    def test_a_file_that_is_given_back_overwrites_no_newer_one(self, inbox, monkeypatch):
+        """Reliability 11: two senders use one name; the rows of both are taken in."""
+        first = inbox.drop("rows.csv", table(50, 100))
+        writer = first.open("a")
+        real = judge_file
+
+        def write_on(*arguments):
+            verdict = real(*arguments)
+            writer.write("第0位顾客的留言,物流\n")
+            writer.close()
+            inbox.drop("rows.csv", table(40, 200))
+            return verdict
+
+        with monkeypatch.context() as patch:
+            patch.setattr("wenliu.intake.taking.judge_file", write_on)
+            [file] = inbox.take().files
+        assert (file.name, file.outcome) == ("rows (2).csv", "waiting")
+        found = {file.name: (file.outcome, file.rows) for file in inbox.take().files}
+        assert found == {"rows.csv": ("accepted", 40), "rows (2).csv": ("accepted", 51)}
+
+    def test_a_name_that_is_taken_among_the_claimed_waits(self, inbox):
+        inbox.take()
+        (inbox.folders.claimed / "a.csv").mkdir()
+        inbox.drop("a.csv", table(30, 100))
+        [file] = inbox.take().files
+        assert (file.outcome, "take that away" in file.reason) == ("waiting", True)
+        assert (inbox.folders.inbox / "a.csv").is_file()
+
     def test_a_mark_says_that_a_file_is_finished(self, inbox):
         inbox.drop("a.csv", table(30, 100))
         inbox.drop("a.csv.done", "")
@@ -277,11 +305,22 @@ class TestWhatIsNotTaken:
 
 
 def test_limits_before_parsing(inbox):
-    inbox.drop("large.csv", table(100))
+    inbox.drop("large.csv", table(100, 100))
     inbox.drop("fits.csv", table(20))
     large = inbox.take(max_file_bytes=1500).files[1]
     assert (large.outcome, large.rows) == ("quarantined", 0)
     assert "more than 1,500" in large.reason
+
+
+def test_a_large_file_is_known_by_its_content(inbox):
+    inbox.drop("large.csv", table(100, 100))
+    inbox.drop("other.csv", table(100, 300))
+    assert len({file.sha256 for file in inbox.take(max_file_bytes=1500).files}) == 2
+    inbox.drop("again.csv", table(100, 100))
+    [file] = inbox.take(max_file_bytes=1500).files
+    # The newer copy stands for both, as with any other file in quarantine.
+    names = [path.name for path in inbox.folders.quarantine.iterdir() if parse_stored(path.name)]
+    assert file.stored in names and not any("_large.csv" in name for name in names)
 
 
 MEASURE = """

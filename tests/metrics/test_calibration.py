@@ -115,6 +115,19 @@ def test_on_few_rows_the_limit_says_nothing():
     assert low < 0.05 < high
 
 
+def test_tied_confidences_are_left_to_chance_as_the_error_counts_them():
+    """A model that knows three confidences only: its error has three swings, not fifteen."""
+    probabilities, random = np.full((1500, 2), 0.5), np.random.default_rng(2)
+    probabilities[:, 0] = np.repeat([0.6, 0.8, 0.95], 500)
+    probabilities[:, 1] = 1 - probabilities[:, 0]
+    errors = []
+    for _ in range(500):
+        gold = (random.random(1500) > probabilities[:, 0]).astype(int)
+        errors.append(c.calibration_error(probabilities, gold))
+    low, high = c.chance_error(probabilities)
+    assert 0.92 < np.mean([low <= error <= high for error in errors]) < 0.98
+
+
 def test_more_rows_leave_less_to_chance():
     (_, few), (_, many) = (c.chance_error(confidences(rows, 0)) for rows in (240, 24_000))
     assert many < few / 5

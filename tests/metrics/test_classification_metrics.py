@@ -6,7 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as reference
 
-from wenliu.metrics import accuracy_of, classification_metrics, confusion_matrix, macro_f1
+from wenliu.metrics import (
+    accuracy_of,
+    classification_metrics,
+    confusion_matrix,
+    gold_macro_f1_of,
+    macro_f1,
+)
 
 
 @st.composite
@@ -37,6 +43,16 @@ def test_scores_are_those_of_scikit_learn(case):
     matrix = reference.confusion_matrix(gold, predicted, labels=range(n_labels))
     assert scores["confusion"] == matrix.tolist()
     assert macro_f1(gold, predicted, n_labels) == pytest.approx(scores["macro_f1"])
+
+
+@given(labelled())
+def test_gold_macro_f1_is_scikit_learns_over_the_labels_of_gold(case):
+    gold, predicted, n_labels = case
+    expected = reference.f1_score(
+        gold, predicted, labels=np.unique(gold), average="macro", zero_division=0
+    )
+    found = gold_macro_f1_of(confusion_matrix(gold, predicted, n_labels))
+    assert float(found) == pytest.approx(expected)
 
 
 def test_no_rows_give_zeros_instead_of_nan():

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from wenliu import alerts
+from wenliu import alerts, night_facts
+from wenliu.errors import UserError
 
 TEXT = "快递三天了还没到"
 #: A program that appends its standard input to a file.
@@ -88,6 +89,27 @@ def test_webhook_and_command_get_the_same_message(failed, monkeypatch, tmp_path)
     assert posted[0]["text"].startswith("酒店评论: failed. A file has an unknown label.")
 
 
+@pytest.mark.parametrize(
+    ("found", "where"),
+    [
+        ("The pattern '投诉*' fits none of the files 张三投诉.csv, b.csv.", "ingestion.splits"),
+        ("张三投诉.csv is a folder.", "/home/张三/data/张三投诉.csv"),
+        ("张三投诉.csv is a folder.", "/srv/conf/base/张三投诉.csv"),
+        ("张三投诉.csv is a folder.", "conf/base/catalog/01_raw.yml, which reads 张三投诉.csv"),
+        ("张三投诉.csv is a folder.", None),
+        ("张三投诉.csv is a folder.", ""),
+        ("The label 张三投诉 is unknown.", "张三投诉.csv, row 3; --params on the command line"),
+    ],
+)
+def test_an_error_about_data_is_told_without_naming_any(failed, found, where):
+    error = night_facts.short_error(UserError(found, where=where))
+    night = replace(failed, reason=night_facts.reason_of(error), error=error)
+    assert "张三" in night.reason  # on this machine it is all there
+    told = json.dumps(alerts.message(night), ensure_ascii=False)
+    assert "张三" not in told and "b.csv" not in told
+    assert alerts.message(night)["reason"] == night_facts.UNTOLD
+
+
 def test_no_name_of_a_file_is_told(failed):
     message = alerts.message(failed)
     assert TEXT not in json.dumps(message, ensure_ascii=False)
@@ -130,17 +152,15 @@ def test_targets_that_hang_cost_no_more_than_the_deadline(
         alerts.tell([failed], deadline=3)
         assert time.monotonic() - started < 4.5
     assert "webhook" in caplog.text and "command took too long" in caplog.text
-    assert not is_running((tmp_path / "pid").read_text())
+    pid = (tmp_path / "pid").read_text()
+    while is_running(pid) and time.monotonic() < started + 10:
+        time.sleep(0.05)  # a signal takes its time
+    assert not is_running(pid)
 
 
 def is_running(pid):
     stat = Path(f"/proc/{pid}/stat")
     return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
-
-
-def test_two_rounds_of_hanging_targets_fit_into_twenty_seconds():
-    """Reliability 19: a run tells twice at most, deaths found at its start and its own end."""
-    assert 2 * alerts.DEADLINE + 2 <= 20
 
 
 @pytest.mark.parametrize(
@@ -153,6 +173,7 @@ def test_two_rounds_of_hanging_targets_fit_into_twenty_seconds():
         {"WENLIU_ALERT_COMMAND": "/no/such/program"},
         {"WENLIU_ALERT_COMMAND": "an 'open quote"},
         {"WENLIU_ALERT_COMMAND": "false"},
+        {"WENLIU_ALERT_COMMAND": "''"},
     ],
 )
 def test_a_target_that_is_down_is_a_warning_without_the_address(
@@ -171,6 +192,12 @@ def test_a_webhook_that_refuses_is_a_warning_with_its_code(failed, monkeypatch, 
         monkeypatch.setenv("WENLIU_ALERT_WEBHOOK", url)
         alerts.tell([failed])
     assert "403" in caplog.text and "SECRET" not in caplog.text
+
+
+def test_a_blank_command_is_none(failed, monkeypatch, caplog):
+    monkeypatch.setenv("WENLIU_ALERT_COMMAND", "  ")
+    alerts.tell([failed])
+    assert not caplog.records
 
 
 def test_a_command_is_not_given_to_a_shell(failed, monkeypatch, tmp_path):

@@ -4,8 +4,10 @@ import re
 from dataclasses import replace
 
 import pytest
+from click.testing import CliRunner
 
-from wenliu import nights
+from wenliu import nights, retention
+from wenliu.commands.prune import prune as prune_command
 from wenliu.night_status import duration
 from wenliu.nights_page import history_page, write_history
 
@@ -49,6 +51,28 @@ def test_an_outcome_leads_to_its_decision_as_long_as_that_is_there(tmp_path, mak
     written = write_history(tmp_path, "p").read_text("utf-8")
     assert f'<a href="{page}">promoted</a>' in written
     assert "decision_page/2" not in written
+
+
+def test_after_pruning_by_hand_no_link_leads_nowhere(tmp_path, make_nights, monkeypatch):
+    (tmp_path / "pyproject.toml").write_text('package_name = "wenliu"\n', "utf-8")
+    (tmp_path / "conf/base").mkdir(parents=True)
+    (tmp_path / "conf/base/globals.yml").write_text("problem: p\n", "utf-8")
+    [night] = make_nights(1, problem="p")
+    page = nights.reports(tmp_path, "p") / "decision_page/1/decision_page.html"
+    page.parent.mkdir(parents=True)
+    page.write_text("", "utf-8")
+    link = "decision_page/1/decision_page.html"
+    nights.write(tmp_path, replace(night, decision={"page": link}))
+    assert link in write_history(tmp_path, "p").read_text("utf-8")
+
+    def prune(project, problem, dry_run):
+        page.unlink()
+        return retention.Pruned(problem, dry_run, ())
+
+    monkeypatch.setattr(retention, "prune", prune)
+    monkeypatch.chdir(tmp_path)
+    assert CliRunner().invoke(prune_command).exit_code == 0
+    assert link not in (nights.reports(tmp_path, "p") / "history.html").read_text("utf-8")
 
 
 def test_what_stands_in_a_reason_is_escaped(tmp_path, make_nights):

@@ -1,5 +1,7 @@
 """What a record says, from reports."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -55,22 +57,35 @@ def test_no_quoted_value_gets_into_a_message(first, second, quotes, cut):
 @pytest.mark.parametrize(
     ("where", "told"),
     [
-        ("/p/conf/base/parameters/model.yml:3", "/p/conf/base/parameters/model.yml:3"),
+        ("/home/张三/p/conf/base/parameters/model.yml:3", "conf/base/parameters/model.yml:3"),
         ("--params on the command line", "--params on the command line"),
-        ("data/01_raw/p/张三的投诉.csv, row 3", ""),
-        ("张三的投诉.csv, row 3", ""),
-        (None, ""),
+        ("the stage promotion", "the stage promotion"),
     ],
 )
-def test_an_error_of_ours_says_what_and_where_in_the_configuration(where, told):
+def test_an_error_about_the_configuration_is_told_without_values(make_nights, where, told):
+    error = UserError("The parameter 'a.b' has the value '物流'.", where=where)
+    [night] = make_nights(1)
+    found = night_facts.short_error(error)
+    night = night_facts.without_data(
+        replace(night, error=found, reason=night_facts.reason_of(found))
+    )
+    assert night.error == {"type": "UserError", "message": "The parameter ….", "where": told}
+    assert night.reason == f"The parameter … ({told})."
+
+
+def test_the_record_says_what_and_where_for_who_has_to_mend_it():
+    """On this machine; also where another error has led to ours."""
     try:
         try:
             raise ValueError("Row #3: 快递三天了还没到,物流")
         except ValueError as error:
-            raise UserError("The label '物流' is unknown.", where=where) from error
+            raise UserError("The label '物流' is unknown.\nMore.", where="a.csv, row 3") from error
     except UserError as error:
-        found = night_facts.short_error(error)
-    assert found == {"type": "UserError", "message": "The label … is unknown.", "where": told}
+        wrapped = RuntimeError("a node failed")
+        wrapped.__cause__ = error
+    found = night_facts.short_error(wrapped)
+    assert (found["message"], found["where"]) == ("The label '物流' is unknown.", "a.csv, row 3")
+    assert night_facts.reason_of(found) == "The label '物流' is unknown (a.csv, row 3)."
 
 
 def test_of_other_errors_only_the_type_is_told():
@@ -82,17 +97,23 @@ def test_apostrophes_are_no_quotes():
     assert night_facts.redacted("The run's file wasn't there.") == "The run's file wasn't there."
 
 
-def test_a_night_promotes_refuses_or_changes_nothing():
-    assert night_facts.outcome_of(moved=True, trained=True) == "promoted"
-    # A night that failed after training: the next one only promotes.
-    assert night_facts.outcome_of(moved=True, trained=False) == "promoted"
-    assert night_facts.outcome_of(moved=False, trained=True) == "refused"
-    assert night_facts.outcome_of(moved=False, trained=False) == "unchanged"
+def test_the_outcome_is_what_was_decided_tonight_whoever_has_trained():
+    """A night that was interrupted after training: the next one judges what it finds."""
+    refused, same = {"unchanged": False}, {"unchanged": True}
+    assert night_facts.outcome_of(refused, decided=True, moved=False) == "refused"
+    assert night_facts.outcome_of(refused, decided=True, moved=True) == "promoted"
+    # The decision of an earlier night stands: it is no news.
+    assert night_facts.outcome_of(refused, decided=False, moved=False) == "unchanged"
+    # The first night after a promotion asks the new champion against itself.
+    assert night_facts.outcome_of(same, decided=True, moved=False) == "unchanged"
+    # A decision that cannot be read is no success to be silent about.
+    assert night_facts.outcome_of(None, decided=True, moved=False) == "refused"
 
 
 def test_a_decision_is_kept_without_the_texts_of_its_flips():
     decision = {
         "decision": "refuse",
+        "unchanged": False,
         "strategy": "non_inferior",
         "reason": "Slices fell.",
         "groups": [

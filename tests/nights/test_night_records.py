@@ -14,7 +14,7 @@ DIES = """
 import os, signal, sys
 from pathlib import Path
 from wenliu import nights
-nights.begin(Path(sys.argv[1]), "p")
+nights.write(Path(sys.argv[1]), nights.begin("p"))
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -45,7 +45,10 @@ def test_a_later_field_does_not_make_records_unreadable(tmp_path, make_nights):
 
 
 def test_kedros_run_id_takes_the_place_of_the_provisional_one(tmp_path):
-    night = nights.rename(tmp_path, nights.begin(tmp_path, "p"), "2026-01-01T02.00.00.000Z")
+    provisional = nights.begin("p")
+    night = replace(provisional, run_id="2026-01-01T02.00.00.000Z")
+    nights.write(tmp_path, provisional)
+    nights.rename(tmp_path, provisional, night)
     assert nights.read(tmp_path, "p") == [night]
     nights.forget(tmp_path, night)
     assert nights.read(tmp_path, "p") == []
@@ -57,21 +60,24 @@ def test_a_night_whose_process_was_killed_is_closed_and_a_living_one_is_not(tmp_
     assert died.returncode == -signal.SIGKILL
     [left] = nights.read(tmp_path, "p")
     assert left.status == "running"
-    alive = nights.begin(tmp_path, "p")
+    alive = nights.begin("p")
+    nights.write(tmp_path, alive)
     assert [night.run_id for night in nights.close_dead(tmp_path, "p")] == [left.run_id]
     assert nights.close_dead(tmp_path, "p") == []
     closed = {night.run_id: night.status for night in nights.read(tmp_path, "p")}
     assert closed == {left.run_id: "killed", alive.run_id: "running"}
 
 
-def test_a_night_on_another_machine_counts_as_gone_after_a_day(tmp_path, make_nights, monkeypatch):
+def test_a_night_of_an_unknown_process_counts_as_gone_after_a_day(make_nights, monkeypatch):
+    """On another machine, or written by nobody knows whom."""
     [night] = make_nights(1)
-    process = {"host": "elsewhere", "pid": 1, "boot": "b", "start": "1"}
-    night = replace(night, status="running", outcome=None, process=process)
+    elsewhere = {"host": "elsewhere", "pid": 1, "boot": "b", "start": "1"}
     for hours, dead in ((23, False), (25, True)):
         now = nights.stamp(night.started + timedelta(hours=hours))
         monkeypatch.setenv("WENLIU_CLOCK", now)
-        assert nights.is_dead(night) == dead
+        for process in (elsewhere, {}, {"host": "h", "pid": "?"}):
+            running = replace(night, status="running", outcome=None, process=process)
+            assert nights.is_dead(running) == dead
 
 
 def test_the_serving_version_is_where_the_link_points(tmp_path):

@@ -22,6 +22,7 @@ from wenliu.params import (
 )
 from wenliu.parts import Parts
 from wenliu.pipeline_registry import register_pipelines
+from wenliu.settled import NOTHING_SETTLED
 
 STAGES = ("ingestion", "cleaning", "splitting", "audit", "segmentation", "tokenization")
 LABELS = ("物流", "质量", "价格")
@@ -102,6 +103,7 @@ def night(folder, version, files, params):
     pipelines = register_pipelines()
     pipeline = sum((pipelines[stage] for stage in STAGES[1:]), pipelines[STAGES[0]])
     catalog = DataCatalog({"raw_files": MemoryDataset(files), "frozen_sets": MemoryDataset({})})
+    catalog["settled_intakes"] = MemoryDataset(NOTHING_SETTLED)
     for name, value in params.items():
         catalog[f"params:{name}"] = MemoryDataset(value, copy_mode="assign")
     for name in pipeline.all_outputs():

@@ -19,7 +19,16 @@ MAY_IMPORT = {
     "modeling": {"text", "tasks"},
     "training": {"modeling", "text", "tasks", "metrics"},
     "reporting": {"metrics"},
-    "datasets": {"serving", "frozen", "inbox", "model_store", "registry"},
+    "datasets": {
+        "serving",
+        "frozen",
+        "inbox",
+        "champion_folder",
+        "model_store",
+        "registry",
+        "registry_tags",
+        "settled",
+    },
     "hooks": {
         "datasets",
         "params",
@@ -37,6 +46,7 @@ MAY_IMPORT = {
         "nights",
         "nights_page",
         "retention",
+        "settled",
     },
 }
 #: Third parties that a layer must not know at all.

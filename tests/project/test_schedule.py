@@ -5,9 +5,12 @@ import json
 import os
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from unittest.mock import MagicMock
 
 import pytest
 
@@ -142,6 +145,55 @@ def test_the_lines_of_cron_start_the_night_and_catch_up_only_when_it_is_stale(
     assert run(commands[1], 0) == [status]
 
 
+def test_cron_reads_the_settings_of_a_machine_as_systemd_does(tmp_path):
+    """One NAME=value a line: blanks, & and $ are part of a value, and nothing is run."""
+    chosen = made(tmp_path)
+    told_file = tmp_path / "told"
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nenv | grep ^WENLIU_ALERT > "{told_file}"\n', "utf-8")
+    python.chmod(0o755)
+    settings = chosen.project / "conf/local/nightly.env"
+    settings.parent.mkdir(parents=True)
+    settings.write_text(
+        "# WENLIU_ALERT_IN_COMMENT=1\n"
+        "\n"
+        "WENLIU_ALERT_COMMAND=python3 /opt/x.py https://a.b/?key=1&to=2 '投诉 群'\n"
+        "WENLIU_ALERT_WEBHOOK=https://a.b/c?d=e&f=$(touch ran)#g\n"
+        "WENLIU_ALERT_QUOTED=\"a 'b' c\"\n"
+        "WENLIU_ALERT_SINGLE='a \"b\"'\n"
+        "WENLIU_ALERT_BLANK=\n"
+        "WENLIU_ALERT WRONG=1\n"
+        "touch ran\n"
+        "WENLIU_ALERT_ON=always",  # no line break at the end
+        "utf-8",
+    )
+    script = chosen.project / "deploy/cron/night.sh"
+    ran = told(["/bin/sh", str(script), "always", str(python)], tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    assert sorted(told_file.read_text("utf-8").splitlines()) == sorted(
+        [
+            "WENLIU_ALERT_COMMAND=python3 /opt/x.py https://a.b/?key=1&to=2 '投诉 群'",
+            "WENLIU_ALERT_WEBHOOK=https://a.b/c?d=e&f=$(touch ran)#g",
+            "WENLIU_ALERT_QUOTED=a 'b' c",
+            'WENLIU_ALERT_SINGLE=a "b"',
+            "WENLIU_ALERT_BLANK=",
+            "WENLIU_ALERT_ON=always",
+        ]
+    )
+    assert not (chosen.project / "ran").exists()
+
+
+def test_nights_of_the_whole_machine_run_as_whoever_installs_them(tmp_path, monkeypatch):
+    """Not as root, who asked for it by sudo; without sudo as the owner of the project."""
+    chosen = made(tmp_path)
+    for sudo, user in (("zhang", "zhang"), (None, chosen.project.owner())):
+        monkeypatch.delenv("SUDO_USER", raising=False)
+        if sudo:
+            monkeypatch.setenv("SUDO_USER", sudo)
+        service = next(iter(schedule.systemd_units(chosen, system=True).values()))
+        assert f"User={user}" in service.splitlines()
+
+
 def test_a_bare_percent_never_stands_in_a_line_of_cron(tmp_path):
     lines = schedule.cron_lines(made(tmp_path)).splitlines()
     assert not [line for line in lines if "%" in line.replace(r"\%", "")]
@@ -159,6 +211,39 @@ def test_the_dag_holds_the_settings_whatever_characters_they_have(tmp_path):
     assert values["PROJECT"] == str(chosen.project)
     assert values["PROBLEM"] == chosen.problem and values["AT"] == "02:05"
     assert json.loads(values["COMMAND"]) == chosen.command
+
+
+@pytest.mark.parametrize("broken", ["/no/such/program", "sleep 60", "an 'open quote", "false"])
+def test_airflow_giving_up_reaches_one_target_when_the_other_is_broken(
+    tmp_path, monkeypatch, broken
+):
+    """And the other way round; nothing is raised, and the webhook's address is not logged."""
+    module = dag_module(made(tmp_path), monkeypatch)
+    monkeypatch.setattr(module, "ALERT_SECONDS", 1)
+    context = {"task_instance": SimpleNamespace(try_number=3, dag_id="nightly")}
+    kept = tmp_path / "kept"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(10)
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/SECRET"
+        for command in (broken, shlex.join(["tee", str(kept)])):
+            monkeypatch.setenv("WENLIU_ALERT_WEBHOOK", url)
+            monkeypatch.setenv("WENLIU_ALERT_COMMAND", command)
+            module.gave_up(context)  # the server never answers
+            with server.accept()[0] as connection:
+                assert connection.recv(100).startswith(b"POST /SECRET")
+    assert "given up after 3 tries" in json.loads(kept.read_text("utf-8"))["text"]
+
+
+def dag_module(chosen, monkeypatch):
+    """The DAG as Airflow would import it; a real Airflow reads it in test_airflow.py."""
+    for name, what in (("airflow.providers.standard.operators.bash", "BashOperator"),
+                       ("airflow.sdk", "DAG")):  # fmt: skip
+        fake = ModuleType(name)
+        setattr(fake, what, MagicMock())
+        monkeypatch.setitem(sys.modules, name, fake)
+    module = ModuleType("nightly_dag")
+    exec(compile(schedule.airflow_dag(chosen), "nightly_dag.py", "exec"), module.__dict__)
+    return module
 
 
 def test_the_command_prints_for_others(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from wenliu.registry import Registry
 from wenliu.serving.manifest import REQUIRED, build_manifest, read_manifest
 
 PROBLEM = "tickets"
+sys.path.insert(0, str(Path(__file__).parents[1] / "faults"))  # failing_disk
 
 
 def write_bundle(folder: Path, content: str) -> str:

@@ -76,3 +76,15 @@ def test_prune_says_when_there_is_nothing_to_do(project):
     done = wenliu(project, "prune", "--dry-run")
     assert done.returncode == 0, done.stderr
     assert "nothing that nobody needs" in done.stdout
+
+
+def test_what_a_cut_off_promotion_has_left_undone_the_same_command_does(project, registry):
+    """The alias had moved, the link had not."""
+    registry.promote(1, "the first")
+    registry.store.set_alias("champion", 2)
+    done = wenliu(project, "promote", "2", "--reason", "again")
+    assert done.returncode == 0, done.stderr
+    assert "follows the registry to version 2" in done.stdout
+    assert registry.folders.shown("champion").name == "2"
+    done = wenliu(project, "promote", "2", "--reason", "and again")
+    assert "already: nothing was changed" in done.stdout

@@ -25,7 +25,6 @@ import json, os, random, shutil, signal, sys, time
 from pathlib import Path
 import mlflow, sqlalchemy
 import wenliu.serving.bundle
-from wenliu.lock import holder_of
 from wenliu.registry import Registry
 from wenliu.serving.locate import linked
 from wenliu.serving.manifest import read_files, read_manifest
@@ -112,6 +111,7 @@ def test_every_step_of_promotion_and_rollback_may_be_the_last(registry, monkeypa
     """Reliability 1: after each there is a whole champion, and the next start mends the rest."""
     registry.promote(1, "the first")
     contents = {one.number: one.sha256 for one in registry.versions()}
+    reigned = {1}
     for change, before, after in (
         (lambda: registry.promote(2, "better"), 1, 2),
         (lambda: registry.rollback(reason="no"), 2, 1),
@@ -127,6 +127,11 @@ def test_every_step_of_promotion_and_rollback_may_be_the_last(registry, monkeypa
             registry.reconcile()
             champion, previous = registry.champion(), registry.previous()
             assert champion.number in (before, after)
+            assert "wenliu.promoted_at" in champion.tags
+            assert not {champion.sha256, champion.fingerprint} & registry.blocked().keys()
+            assert "wenliu.rolled_back" not in champion.tags
+            reigned.add(champion.number)
+            assert previous is None or previous.number in reigned, (steps, previous)
             assert int(registry.folders.shown("champion").name) == champion.number
             assert previous is None or previous.number != champion.number
             if not killed:

@@ -227,3 +227,80 @@ def test_a_server_that_is_gone_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     with pytest.raises(UserError, match="MLflow does not answer"):
         Registry(tmp_path, "tickets").promote(1, "x")
+
+
+def lose(registry, number):
+    """The version's bundle is nowhere on this machine any more, nor in MLflow."""
+    sha256 = registry.version(number).sha256
+    for folder in [*registry.folders._exported(sha256), registry.folders.copies / str(number)]:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_a_champion_whose_bundle_is_lost_can_be_replaced(registry, caplog):
+    registry.promote(1, "the first")
+    lose(registry, 1)
+    registry.promote(2, "the first is gone")
+    assert numbers(registry) == (2, 1, None)
+    assert (shown(registry), shown(registry, "previous")) == (2, None)
+    assert not (registry.folders.home / "previous").is_symlink()
+    assert "There is no folder 'previous'" in caplog.text
+    assert registry.reconcile() == []
+    registry.promote(3, "better")
+    assert (shown(registry), shown(registry, "previous")) == (3, 2)
+
+
+def test_a_cut_off_rollback_to_a_lost_bundle_is_reconciled_all_the_same(registry):
+    for number in (1, 2, 3):
+        registry.promote(number, "better")
+    registry.store.set_alias("previous", 3)
+    lose(registry, 2)
+    assert registry.reconcile()
+    assert numbers(registry) == (3, 2, None)
+    assert (shown(registry), shown(registry, "previous")) == (3, None)
+
+
+def test_files_that_mlflow_has_lost_are_a_lost_bundle(registry, tmp_path):
+    """Its repository says so by an exception of its own, not by an OSError."""
+    gone = (tmp_path / "gone").as_uri()
+    registry.store.client.create_model_version("tickets", gone, tags={"bundle_sha256": "f" * 64})
+    assert registry.store.download(4) is None
+    with pytest.raises(UserError, match="nowhere undamaged"):
+        registry.promote(4, "try")
+
+
+def test_who_is_chosen_again_by_a_rollback_is_not_called_rolled_back(registry):
+    """Reliability 17: the block is of what was rolled back, not of what serves."""
+    for number in (1, 2):
+        registry.promote(number, "better")
+    registry.rollback(reason="looked bad")
+    registry.promote(3, "better")
+    registry.rollback(to=2, reason="it was the best after all")
+    assert "wenliu.rolled_back" not in registry.version(2).tags
+    assert set(registry.blocked()) == {registry.version(3).sha256, registry.version(3).fingerprint}
+    registry.promote(1, "and back")
+    assert registry.rollback(reason="no").number == 2
+
+
+def test_a_rollback_that_was_cut_off_at_once_leaves_no_blocked_champion(registry, monkeypatch):
+    for number in (1, 2):
+        registry.promote(number, "better")
+    monkeypatch.setattr(registry, "_crown", lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        registry.rollback(reason="no")
+    assert registry.blocked()
+    again = Registry(registry.project, registry.problem)
+    assert "not marked as rolled back" in again.reconcile()[0]
+    assert again.blocked() == {}
+    assert numbers(again) == (2, 1, None)
+    assert again.rollback(reason="no").number == 1
+
+
+def test_who_was_made_champion_in_mlflow_counts_as_promoted(registry):
+    """Else a rollback of the next one would have nowhere to go back to."""
+    registry.promote(1, "the first")
+    registry.store.set_alias("champion", 2)
+    registry.reconcile()
+    for number in (3, 1):
+        registry.promote(number, "better")
+    assert registry.rollback(reason="no").number == 3
+    assert numbers(registry) == (3, 2, None)

@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wenliu import clock
 from wenliu.datasets.commit import Lineage, commit
 from wenliu.model_store import Version
 from wenliu.registry import Registry
 from wenliu.retention import LAST, WEEKS, describe, kept_versions, prune
-from wenliu.stored_versions import stored_versions
+from wenliu.stored_versions import incomplete_versions, stored_versions
 
 from .conftest import PROBLEM, write_bundle
 
@@ -99,6 +100,12 @@ def _text(name, text):
     return lambda folder: (folder / f"{name}.txt").write_text(text) and None
 
 
+def age(folder, hours=48):
+    """As if nobody had touched it since."""
+    at = clock.now().timestamp() - hours * 3600
+    os.utime(folder, (at, at))
+
+
 @pytest.fixture
 def nights(bare_project, monkeypatch):
     monkeypatch.setenv("WENLIU_CLOCK", "2026-10-31T04:00:00+00:00")
@@ -178,8 +185,7 @@ def test_a_deletion_that_was_cut_off_leaves_nothing_that_is_loaded(nights, monke
         if not (folder / "COMPLETE.json").exists()
     ]
     assert len(lost) == 1 and any(lost[0].iterdir())
-    old = datetime.now().timestamp() - 2 * 24 * 3600
-    os.utime(lost[0], (old, old))
+    age(lost[0])
     prune(nights.registry.project, PROBLEM)
     assert not lost[0].exists()
     assert names(nights, "model") < before
@@ -218,3 +224,57 @@ def test_without_mlflow_nothing_is_deleted(nights, monkeypatch):
     with pytest.raises(UserError, match="MLflow does not answer"):
         prune(nights.registry.project, PROBLEM)
     assert len(names(nights, "bundle")) == 11
+
+
+def test_what_holds_no_versions_is_nobodys_remains_however_old(nights):
+    """Reliability 12: champions, grown checkpoints and workspaces bear no markers."""
+    registry = nights.registry
+    for day in (1, 2):
+        nights.night(day)
+        registry.promote(day, "better")
+    grown = nights.folder("06_models", "grown", "20260801T020000Z")
+    workspace = nights.folder("06_models", "workspace", "1f" * 20)
+    kept_back = nights.folder("06_models", "workspace", "2026-10-01T02.00.00.000Z")
+    by_hand = nights.folder("06_models", "downloads", "2026-bert-base")
+    shown = [registry.folders.copies / "1", registry.folders.copies / "2"]
+    ours = (grown, workspace, kept_back, by_hand)
+    for folder in ours:
+        folder.mkdir(parents=True)
+        (folder / "model.safetensors").write_bytes(b"x")
+    for folder in (*ours, *shown):
+        age(folder, hours=24 * 400)
+    assert not prune(registry.project, PROBLEM).items
+    assert all(any(folder.iterdir()) for folder in (*ours, *shown))
+    assert registry.folders.shown("champion").name == "2"
+
+
+@pytest.mark.parametrize("name", ["2026-10-01T02.00.00.000Z", ".2026-10-01T02.00.00.000Z.4711"])
+def test_remains_of_a_killed_save_go_after_a_day_by_the_nights_clock(nights, name):
+    folder = nights.folder("05_model_input", "token_ids", name)
+    folder.mkdir(parents=True)
+    project = nights.registry.project
+    age(folder, hours=23)
+    assert incomplete_versions(project, PROBLEM) == []
+    age(folder, hours=25)
+    assert incomplete_versions(project, PROBLEM) == [folder]
+
+
+def test_on_a_full_disk_room_is_made_before_mlflow_writes(nights, monkeypatch):
+    """Reliability 2: SQLite cannot delete a row where there is no room for its journal."""
+    from wenliu.errors import UserError
+    from wenliu.model_store import ModelStore
+
+    for day in range(1, 15):
+        nights.night(day)
+
+    def full(self, version):
+        raise UserError("MLflow's registry did not do it: database or disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ModelStore, "delete", full)
+        with pytest.raises(UserError, match="disk is full"):
+            prune(nights.registry.project, PROBLEM)
+    left = prune(nights.registry.project, PROBLEM)
+    assert len(names(nights, "bundle")) == len(left.kept) < 14
+    assert {item.what.split()[0] for item in left.items} == {"model"}
+    assert not prune(nights.registry.project, PROBLEM).items

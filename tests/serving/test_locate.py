@@ -82,6 +82,24 @@ def test_a_link_is_followed_so_that_a_promotion_changes_nothing_for_who_has_it(p
     assert locate_bundle(project, PROBLEM)[0] == home / "champions/3"
 
 
+def test_a_champion_that_is_gone_is_replaced_by_the_one_before_and_nothing_else(project):
+    """The newest verified bundle may be the one that was refused or rolled back."""
+    home = project / "data/07_model_output" / PROBLEM
+    (home / "champion").symlink_to("champions/3")
+    with pytest.raises(UserError, match="champion of 'feedback_topics' is gone") as error:
+        locate_bundle(project, PROBLEM)
+    assert "kedro run" in error.value.remedy and "wenliu promote" in error.value.remedy
+    assert locate_bundle(project, PROBLEM, V1)[0] == bundle_of(project, V1)
+    (home / "previous").symlink_to("champions/2")  # as gone as the other
+    with pytest.raises(UserError, match="so is the one before"):
+        locate_bundle(project, PROBLEM)
+    (home / "champions/2").mkdir(parents=True)
+    (home / "champions/2/manifest.json").write_text("{}")
+    assert locate_bundle(project, PROBLEM)[0] == home / "champions/2"
+    (home / "champion").unlink()  # by somebody's hand
+    assert locate_bundle(project, PROBLEM)[0] == home / "champions/2"
+
+
 def test_a_version_or_a_folder_that_was_asked_for(project):
     assert locate_bundle(project, PROBLEM, V1)[0] == bundle_of(project, V1)
     folder, which = locate_bundle(project, PROBLEM, V3)

@@ -61,6 +61,7 @@ class TinyProblem:
             "model": self.model,
             "training_workspace": workspace,
             "token_ids": self.table("token_ids"),
+            "audited_examples": self.table("audited_examples"),
             **{
                 name: self.json(name)
                 for name in (

@@ -16,6 +16,8 @@ import torch
 
 from wenliu.errors import UserError
 from wenliu.training import __main__ as entry
+from wenliu.training import launch
+from wenliu.training.interruption import PATIENCE_SECONDS
 from wenliu.training.launch import (
     Processes,
     choose_processes,
@@ -163,6 +165,30 @@ def test_processes_end_with_the_one_that_started_them(tmp_path, stand_in, number
         wait_until(lambda: not any(map(alive, pids(tmp_path))))
         torchrun = f"--log-dir\0{tmp_path}".encode()
         wait_until(lambda: not any(torchrun in line for line in command_lines()))
+    finally:
+        owner.kill()
+
+
+def test_how_long_processes_may_take_to_leave_is_ours_to_say(tmp_path, stand_in):
+    """Reliability 6: torchrun's 30 s are too few for a large checkpoint; all end within 120 s."""
+    assert PATIENCE_SECONDS < launch.WORKER_SECONDS < launch.LEAVE_SECONDS < 120
+    body = "signal.signal(signal.SIGTERM, signal.SIG_IGN); (folder / 'deaf').touch()"
+    program = (
+        "import signal, sys\n"
+        "from pathlib import Path\n"
+        "from wenliu.training import launch\n"
+        "launch.WORKER_SECONDS = 2\n"
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))\n"
+        f"module = {stand_in(body)!r}\n"
+        f"launch.run_torchrun(Path({str(tmp_path)!r}), launch.Processes(2), module)\n"
+    )
+    owner = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.DEVNULL)
+    try:
+        wait_until((tmp_path / "deaf").exists)
+        owner.send_signal(signal.SIGTERM)
+        begun = time.monotonic()
+        owner.wait(60)
+        assert 2 <= time.monotonic() - begun < 25
     finally:
         owner.kill()
 

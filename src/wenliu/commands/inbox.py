@@ -48,6 +48,26 @@ def reject(parent: tuple[Path, str], file: str, reason: str, env: str | None) ->
 
 @inbox.command()
 @click.argument("file")
+@click.option("--reason", required=True, help="Why it may differ from older files; it is noted.")
+@_ENV
+@click.pass_obj
+def accept(parent: tuple[Path, str], file: str, reason: str, env: str | None) -> None:
+    """Keep a FILE as it is, though the guard or drift has stopped a night because of it."""
+    from wenliu.console import LOG_FILE, user_errors
+
+    with user_errors():
+        project, problem = _problem(env) if env else parent
+    with user_errors(project / LOG_FILE):
+        from wenliu.intake.desk import accept as do_accept
+        from wenliu.lock import problem_lock
+
+        with problem_lock(project, problem, what="wenliu inbox accept"):
+            name = do_accept(project, problem, file, reason)
+        click.echo(f"{name} stops no night any more; the next one trains on its rows.")
+
+
+@inbox.command()
+@click.argument("file")
 @_ENV
 @click.pass_obj
 def retry(parent: tuple[Path, str], file: str, env: str | None) -> None:

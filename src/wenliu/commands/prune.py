@@ -18,7 +18,11 @@ def prune(dry_run: bool, env: str | None) -> None:
         project = find_project()
     with user_errors(project / LOG_FILE):
         from wenliu.environments import problem_of
+        from wenliu.nights_page import write_history
         from wenliu.retention import describe
         from wenliu.retention import prune as prune_versions
 
-        click.echo(describe(prune_versions(project, problem_of(project, env), dry_run)))
+        problem = problem_of(project, env)
+        click.echo(describe(prune_versions(project, problem, dry_run)))
+        if not dry_run:
+            write_history(project, problem)  # it links to decision pages that may have gone

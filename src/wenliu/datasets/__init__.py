@@ -6,6 +6,7 @@ from wenliu.datasets.frozen import FrozenSetsDataset
 from wenliu.datasets.raw import RawFiles
 from wenliu.datasets.registered_model import RegisteredModelDataset
 from wenliu.datasets.serving_bundle import ServingBundleDataset
+from wenliu.datasets.settled import SettledIntakesDataset
 from wenliu.datasets.versioned import VersionedDataset
 from wenliu.datasets.workspace import WorkspaceDataset
 
@@ -17,6 +18,7 @@ __all__ = [
     "RawFiles",
     "RegisteredModelDataset",
     "ServingBundleDataset",
+    "SettledIntakesDataset",
     "VersionedDataset",
     "WorkspaceDataset",
 ]

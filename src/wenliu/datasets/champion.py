@@ -9,8 +9,12 @@ from typing import Any
 
 from kedro.io import AbstractDataset
 
+from wenliu.champion_folder import LostBundle
 from wenliu.datasets.commit import Lineage, digest_of
-from wenliu.registry import GATE_ROWS, GATE_SCORE, Registry
+from wenliu.errors import UserError
+from wenliu.model_store import Version
+from wenliu.registry import Registry
+from wenliu.registry_tags import GATE_ROWS, GATE_SCORE
 
 #: Tag of the model: fingerprint of the last decision that was carried out, and who reigned then.
 _DECIDED = "wenliu.decided"
@@ -28,6 +32,9 @@ class ChampionDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
         lineage: Set by the versions hook before the node runs.
     """
 
+    #: Why the node that saves is not skipped.
+    unsaved = "this decision is not carried out yet"
+
     def __init__(self, path: str, problem: str, metadata: dict[str, Any] | None = None) -> None:
         self._registry = Registry(Path(path), problem)
         self.metadata = metadata
@@ -37,25 +44,31 @@ class ChampionDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
         """Who reigns, and what the gate must know about the past.
 
         Returns:
-            ``version`` (None: no version was promoted yet), ``folder`` (the verified copy of its
-            bundle), ``sha256``, ``labels``, ``best`` (version, gate_macro_f1 and gate_rows of the
-            best that was promoted) and ``blocked`` (content that was rolled back -> why).
+            ``version`` (None: MLflow names none), ``folder`` (the verified copy of its bundle),
+            ``sha256``, ``labels``, ``best`` (version, gate_macro_f1 and gate_rows of the best that
+            was promoted), ``blocked`` (content that was rolled back -> why) and ``reason``: why
+            there is no folder to compare with although something serves, or served; empty
+            otherwise.
 
         Raises:
-            UserError: The champion's bundle is damaged everywhere, or MLflow is not there.
+            UserError: MLflow is not there.
         """
         champion = self._registry.champion()
-        past = {"best": self._registry.best(), "blocked": self._registry.blocked()}
-        if champion is None:
-            return {"version": None, "folder": None, "sha256": None, "labels": [], **past}
-        folder = self._registry.fill(champion)
-        labels = json.loads((folder / "labels.json").read_text("utf-8"))["labels"]
+        folder, reason = None, self._registry.lost_alias() or ""
+        if champion is not None:
+            try:
+                folder = self._registry.fill(champion)
+            except LostBundle as error:
+                reason = error.found
         return {
-            "version": champion.number,
+            "version": champion.number if champion else None,
             "folder": folder,
-            "sha256": champion.sha256,
-            "labels": labels,
-            **past,
+            "sha256": champion.sha256 if champion else None,
+            "labels": _labels(folder) if folder else [],
+            "reason": reason,
+            # Asked last: when MLflow went away while the bundle was looked for, this says so.
+            "best": self._registry.best(),
+            "blocked": self._registry.blocked(),
         }
 
     def save(self, data: dict[str, Any]) -> None:
@@ -73,7 +86,10 @@ class ChampionDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
         number = data["challenger"]["version"]
         if number is not None:  # else it was not registered: nothing to promote or to name
             self._carry_out(data, int(number))
-            self._registry.store.tag_model({_DECIDED: self._decided(self.lineage)})
+            try:
+                self._registry.store.tag_model({_DECIDED: self._decided(self.lineage)})
+            except UserError as error:  # it is carried out; the next run does it again: no change
+                logging.getLogger(__name__).warning("The decision is not noted: %s", error)
 
     def reuse(self, lineage: Lineage) -> bool:
         """Whether the decision with this lineage was carried out, and the champion stayed."""
@@ -87,9 +103,9 @@ class ChampionDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
             return
         if data["decision"] != "promote":
             self._registry.set_challenger(challenger.number, data["reason"])
-        elif why := self._blocked(challenger.sha256, challenger.fingerprint):
+        elif why := self._registry.lost_alias() or self._blocked(challenger):
             logging.getLogger(__name__).warning(
-                "Version %d is not promoted by itself: %s.", challenger.number, why
+                "Version %d is not promoted by itself: %s", challenger.number, why
             )
         else:
             self._registry.promote(challenger.number, data["reason"], data)
@@ -99,6 +115,8 @@ class ChampionDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
         champion = self._registry.champion()
         return {
             "champion": champion.sha256 if champion else None,
+            "here": champion is not None and champion.folder is not None,
+            "lost_alias": self._registry.lost_alias(),
             "best": self._registry.best(),
             "blocked": sorted(self._registry.blocked()),
         }
@@ -107,8 +125,9 @@ class ChampionDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
         champion = self._registry.store.aliases().get("champion")
         return f"{digest_of(lineage)} version {champion}"
 
-    def _blocked(self, *names: str) -> str | None:
+    def _blocked(self, challenger: Version) -> str | None:
         blocked = self._registry.blocked()
+        names = (challenger.sha256, challenger.fingerprint)
         return next((blocked[name] for name in names if name in blocked), None)
 
     def _exists(self) -> bool:
@@ -116,6 +135,11 @@ class ChampionDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
 
     def _describe(self) -> dict[str, Any]:
         return {"project": str(self._registry.project), "problem": self._registry.problem}
+
+
+def _labels(bundle: Path) -> list[str]:
+    labels: list[str] = json.loads((bundle / "labels.json").read_text("utf-8"))["labels"]
+    return labels
 
 
 def _verdict(decision: dict[str, Any]) -> dict[str, str]:

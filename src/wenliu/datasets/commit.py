@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from wenliu.disk import fsync, sha256_of, write_atomically
-from wenliu.parts import checksums
+from wenliu.parts import LIST, Parts, checksums
 
 MARKER = "COMPLETE.json"
 #: Beside the marker of a version that a later run used instead of making it again.
@@ -70,7 +70,7 @@ def commit(folder: Path, write: Callable[[Path], None], lineage: Lineage) -> dic
     beside.mkdir(parents=True)
     try:
         write(beside)
-        known = checksums(beside)
+        known, tables = checksums(beside), _table_contents(beside)
         files = {
             path.relative_to(beside).as_posix(): {
                 "sha256": known.get(path) or sha256_of(path),
@@ -90,7 +90,7 @@ def commit(folder: Path, write: Callable[[Path], None], lineage: Lineage) -> dic
         "format": 1,
         "version": folder.name,
         **asdict(lineage),
-        "content": content_hash(files),
+        "content": content_hash(files, tables),
         "files": files,
         "completed_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
@@ -156,10 +156,32 @@ def is_undamaged(folder: Path) -> bool:
     )
 
 
-def content_hash(files: dict[str, dict[str, Any]]) -> str:
-    """One hash of the names and contents of a version's files."""
-    lines = "\n".join(f"{name} {entry['sha256']}" for name, entry in sorted(files.items()))
+def content_hash(files: dict[str, dict[str, Any]], tables: dict[str, str]) -> str:
+    """One hash of the names and contents of a version's files.
+
+    Args:
+        files: Name to ``sha256`` and more.
+        tables: Folder of each table to the hash of its values, which counts instead of its files':
+            which columns share one depends on what was remembered.
+    """
+    others = {
+        name: entry["sha256"]
+        for name, entry in files.items()
+        if name.rpartition("/")[0] not in tables
+    }
+    lines = "\n".join(f"{name} {digest}" for name, digest in sorted((others | tables).items()))
     return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def _table_contents(folder: Path) -> dict[str, str]:
+    found = {}
+    for path in folder.rglob(LIST):
+        table = Parts.open(path.parent)
+        names = sorted(table.schema.names)
+        values = json.dumps([names, table.part_rows, table.digests(names)])
+        place = path.parent.relative_to(folder).as_posix()
+        found[place] = hashlib.sha256(values.encode()).hexdigest()
+    return found
 
 
 def _fsync_tree(folder: Path) -> None:

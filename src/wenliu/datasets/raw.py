@@ -55,13 +55,11 @@ class RawFiles(AbstractDataset[Any, Any]):
         Raises:
             UserError: There are none.
         """
-        patterns = self._patterns()
-        found = sorted({path for pattern in patterns for path in _matching(pattern)})
-        found += stored_files(self.accepted)
+        found = self._found()
         if not found:
             raise UserError(
                 "There are no raw files.",
-                where=", ".join(patterns),
+                where=", ".join(self._patterns()),
                 remedy="put files there, or make a problem from a file of yours: "
                 "wenliu new NAME --from FILE",
             )
@@ -71,16 +69,17 @@ class RawFiles(AbstractDataset[Any, Any]):
         """Raw files are never written."""
         raise UserError("Raw files are read only.", where=self._path)
 
+    def _found(self) -> list[Path]:
+        own = {path for pattern in self._patterns() for path in _matching(pattern)}
+        return sorted(own) + stored_files(self.accepted)
+
     def _patterns(self) -> list[str]:
         if self._files is not None:
             return [str(Path(self._path) / name) for name in self._files]
         return [str(Path(self._path) / "*") if Path(self._path).is_dir() else self._path]
 
     def _exists(self) -> bool:
-        try:
-            return bool(self.load())
-        except UserError:
-            return False
+        return bool(self._found())
 
     def _describe(self) -> dict[str, Any]:
         return {"path": self._path, "files": self._files, "accepted": self._accepted}

@@ -58,6 +58,9 @@ class RegisteredModelDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
         origin: Gives hashes of the raw data and of the configuration; set by the registry hook.
     """
 
+    #: Why the node that saves is not skipped.
+    unsaved = "the registry does not have it"
+
     def __init__(
         self, name: str, tracking_uri: str | None = None, metadata: dict[str, Any] | None = None
     ) -> None:

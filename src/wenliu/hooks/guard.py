@@ -46,15 +46,23 @@ class GuardHook:
         )
 
     @hook_impl(tryfirst=True)
-    def before_pipeline_run(
-        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol
-    ) -> None:
-        """Checks that every catalog entry belongs to a pipeline, and that a gate has its rows."""
+    def before_pipeline_run(self, catalog: CatalogProtocol) -> None:
+        """Checks that every catalog entry belongs to a pipeline."""
         from kedro.framework.project import pipelines
 
         used = {name for pipeline in pipelines.values() for name in pipeline.datasets()}
         entries = [name for name in catalog if not name.startswith(("params:", "parameters"))]
         check_catalog_names(entries, used, self._folders)
+
+
+class FrozenHook:
+    """Checks that a gate has its rows, once the inbox was emptied: it may hold all there is."""
+
+    @hook_impl
+    def before_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol
+    ) -> None:
+        """Refuses before anything is pinned or recorded."""
         check_frozen(pipeline, catalog, run_params.get("env"))
 
 

@@ -1,4 +1,4 @@
-"""A nightly run begins with what people have dropped into the inbox."""
+"""A nightly run begins with what people have dropped into the inbox, and settles it in the end."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from kedro.framework.hooks import hook_impl
 from wenliu.datasets import RawFiles, VersionedDataset
 from wenliu.errors import UserError
 from wenliu.inbox import Folders, Intake
+from wenliu.settled import settle_all
 
 if TYPE_CHECKING:
     from kedro.framework.context import KedroContext
     from kedro.io import CatalogProtocol
+    from kedro.pipeline import Pipeline
 
 #: The only pipeline that takes files in: whoever looks at something by day moves nothing.
 PIPELINE = "nightly"
@@ -25,7 +27,7 @@ class InboxHook:
     """Takes files in under the lock, before any version is pinned.
 
     Attributes:
-        intake: What the last nightly run of this process took in.
+        intake: What this run took in; None: it takes nothing in.
     """
 
     intake: Intake | None = None
@@ -43,6 +45,7 @@ class InboxHook:
         Raises:
             UserError: The problem would not read what it accepts.
         """
+        self.intake = None
         if PIPELINE not in (run_params.get("pipeline_names") or ()):
             return
         from wenliu.intake import take_in
@@ -59,6 +62,21 @@ class InboxHook:
             raw_files.load() if raw_files.exists() else (),
         )
         _tell(self.intake)
+
+    @hook_impl
+    def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+        """Settles the files that the run has passed with.
+
+        Until then they are new: those of a run that failed, and those that drift has called
+        another kind of data, are judged again with whatever comes later.
+        """
+        judged = {"ingestion_report", "drift_report"} <= pipeline.all_outputs()
+        if self.intake is None or not judged or catalog.load("drift_report")["verdict"] == "fail":
+            return
+        rows = catalog.load("ingestion_report")["labels"]
+        added = (catalog.load("frozen_sets") or {}).get("added", [])
+        folders = Folders.of(self._project, self._problem)
+        settle_all(folders, [label for label in added if rows.get(label)])
 
 
 def _check_reads_accepted(raw_files: RawFiles, project: Path, problem: str) -> None:

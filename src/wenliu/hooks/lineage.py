@@ -20,6 +20,7 @@ from wenliu.datasets import (
     FrozenSetsDataset,
     RawFiles,
     RegisteredModelDataset,
+    SettledIntakesDataset,
     VersionedDataset,
     WorkspaceDataset,
 )
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 PARAMETERS = ("params:", "parameters")
 #: What MLflow takes in a name; a dict with other keys counts as one value.
 _KEY = re.compile(r"[\w -]+")
+#: Datasets that say themselves what their content is.
+_NAMING = (ChampionDataset, RegisteredModelDataset, SettledIntakesDataset)
 
 
 def lineage_of(node: Node, catalog: CatalogProtocol, run_id: str | None) -> Lineage:
@@ -52,7 +55,7 @@ def lineage_of(node: Node, catalog: CatalogProtocol, run_id: str | None) -> Line
             contents |= _by_short_name(name, raw_checksums(dataset.load()))
         elif isinstance(dataset, FrozenSetsDataset):
             contents[name] = dataset.checksum()
-        elif isinstance(dataset, ChampionDataset | RegisteredModelDataset):
+        elif isinstance(dataset, _NAMING):
             contents[name] = dataset.content()
         elif name.startswith(PARAMETERS):
             value, key = catalog.load(name), name.removeprefix("params:")
@@ -81,12 +84,11 @@ def read_code(pipeline: Pipeline, catalog: CatalogProtocol) -> None:
 def unknown_inputs(node: Node, catalog: CatalogProtocol) -> list[str]:
     """Inputs whose content nobody can name before they are loaded."""
     known = (
-        ChampionDataset,
         FrozenSetsDataset,
         RawFiles,
-        RegisteredModelDataset,
         VersionedDataset,
         WorkspaceDataset,
+        *_NAMING,
     )
     return [
         name

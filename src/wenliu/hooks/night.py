@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 
     from wenliu.hooks.reuse import Decision
 
-#: What training makes; a night in which it was reused has trained nothing.
-MODEL = "model"
+#: What is made when a decision is made, and when it is carried out.
+DECIDED = frozenset({"decision", "champion"})
+_UNWRITTEN = "The record of the night could not be written"
 _log = logging.getLogger(__name__)
 
 
@@ -43,7 +44,8 @@ class NightHook:
         self._night: Night | None = None
         self._catalog: CatalogProtocol | None = None
         self._made: set[str] = set()
-        self._trained = False
+        self._decided = False
+        self._champion: int | None = None
 
     @contextmanager
     def recording(self, project: Path, problem: str) -> Iterator[None]:
@@ -54,9 +56,11 @@ class NightHook:
         """
         self._project = project
         with only_lines_on_stdout() as say:
-            _tell(nights.close_dead(project, problem), say)
-            self._night = nights.begin(project, problem)
-            self._champion = nights.champion(project, problem)
+            with _at_most_a_warning("Nights that were killed could not be told of"):
+                _tell(nights.close_dead(project, problem), say)
+            self._night = nights.begin(problem)
+            with _at_most_a_warning(_UNWRITTEN):
+                nights.write(project, self._night)
             started = time.monotonic()
             error: BaseException | None = None
             try:
@@ -69,16 +73,21 @@ class NightHook:
 
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], catalog: CatalogProtocol) -> None:
-        """Names the record by Kedro's run id, and keeps the catalog for the results."""
-        if self._night is not None:
-            self._night = nights.rename(self._project, self._night, run_params["run_id"])
-            self._catalog = catalog
+        """Names the record by Kedro's run id, and keeps what the results are read with."""
+        if self._night is None:
+            return
+        before, self._night = self._night, replace(self._night, run_id=run_params["run_id"])
+        with _at_most_a_warning(_UNWRITTEN):
+            nights.rename(self._project, before, self._night)
+        self._catalog = catalog
+        # The registry hook has mended the link: what it leads to now was promoted earlier.
+        self._champion = nights.champion(self._project, self._night.problem)
 
     @hook_impl
     def after_node_run(self, node: Node) -> None:
         """Notes what this run has made."""
         self._made |= set(node.outputs)
-        self._trained |= MODEL in node.outputs
+        self._decided |= not DECIDED.isdisjoint(node.outputs)
 
     @hook_impl
     def after_node_decided(self, node: Node, decision: Decision) -> None:
@@ -92,10 +101,11 @@ class NightHook:
         """Writes the end of the night; nothing that goes wrong here changes how the run ends."""
         assert self._night is not None
         if isinstance(error, SystemExit) and error.code == BUSY:
-            nights.forget(self._project, self._night)  # another run had the lock
+            with _at_most_a_warning("A record without a night could not be taken back"):
+                nights.forget(self._project, self._night)  # another run had the lock
             return
         night = self._ended(error, seconds)
-        with _at_most_a_warning("The record of the night could not be written"):
+        with _at_most_a_warning(_UNWRITTEN):
             nights.write(self._project, night)
         if night.status == "succeeded":  # else everything stays for whoever looks into it
             with _at_most_a_warning("Old versions could not be deleted"):
@@ -121,18 +131,16 @@ class NightHook:
         if stopped := _stopped_by(error):
             reason = f"The run was stopped by {stopped}."
             return replace(night, status="killed", outcome="killed", reason=reason)
-        told = night_facts.short_error(error)
-        place = f" ({told['where']})." if told["where"] else ""
-        reason = told["message"].removesuffix("." if place else "") + place
-        return replace(night, status="failed", outcome="failed", reason=reason, error=told)
+        found = night_facts.short_error(error)
+        reason = night_facts.reason_of(found)
+        return replace(night, status="failed", outcome="failed", reason=reason, error=found)
 
     def _succeeded(self, night: Night) -> Night:
         moved = night.champion != self._champion
-        outcome = night_facts.outcome_of(moved=moved, trained=self._trained)
-        if outcome == "unchanged" or night.decision is None:
-            reason = night_facts.WITHOUT_DECISION[outcome]
-        else:
-            reason = str(night.decision["reason"])
+        outcome = night_facts.outcome_of(night.decision, decided=self._decided, moved=moved)
+        reason = night_facts.NOTHING_NEW
+        if self._decided:
+            reason = str((night.decision or {}).get("reason", night_facts.UNREADABLE))
         return replace(night, status="succeeded", outcome=outcome, reason=reason)
 
 
@@ -154,7 +162,7 @@ def _tell(ended: list[Night], say: Callable[[str], None]) -> None:
 
 @contextmanager
 def _at_most_a_warning(what: str) -> Iterator[None]:
-    """The night has ended already: what goes wrong now is told, and stands in the log file."""
+    """Telling of a night must not stop it: what goes wrong stands in the log file."""
     try:
         yield
     except Exception as error:

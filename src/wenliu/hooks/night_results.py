@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wenliu import night_facts, nights
 from wenliu.datasets import VersionedDataset
-from wenliu.inbox import last_intake, stamp_of
+from wenliu.inbox import Intake, intakes
 from wenliu.nights import Night
 
 if TYPE_CHECKING:
@@ -37,11 +37,13 @@ class NightResults:
 
     def fields(self) -> dict[str, Any]:
         """Fields of the record."""
-        files = self._files()
+        new = self._new_intakes()
+        files = _files(new)
         audit, ingestion = self._load("audit_report"), self._load("ingestion_report")
         found: dict[str, Any] = {
             "rows": night_facts.rows_of(files, audit, ingestion),
             "files": [night_facts.short_file(file) for file in files],
+            "intake": new[-1].stamp if new else None,
             "champion": nights.champion(self._project, self._night.problem),
         }
         if drift := self._load("drift_report"):
@@ -53,12 +55,11 @@ class NightResults:
             found["scores"] = night_facts.scores(decision)
         return found
 
-    def _files(self) -> list[dict[str, Any]]:
-        """The files of tonight's intake."""
-        intake = last_intake(self._project, self._night.problem)
-        if intake is None or intake.stamp < stamp_of(self._night.started):
-            return []
-        return [asdict(file) for file in intake.files]
+    def _new_intakes(self) -> list[Intake]:
+        """Tonight's intake, and those that no record has counted: their nights were killed."""
+        project, problem = self._project, self._night.problem
+        counted = max((night.intake or "" for night in nights.read(project, problem)), default="")
+        return intakes(project, problem, after=counted)
 
     def _load(self, name: str) -> Any:
         """A report of this run; None where the run did not get there."""
@@ -79,3 +80,13 @@ class NightResults:
         folder = nights.reports(self._project, self._night.problem)
         path = self._project / dataset.load_path
         return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else None
+
+
+def _files(new: Sequence[Intake]) -> list[dict[str, Any]]:
+    """Files of all intakes; one that waited in an earlier intake stands in a later one again."""
+    return [
+        asdict(file)
+        for intake in new
+        for file in intake.files
+        if file.outcome != "waiting" or intake is new[-1]
+    ]

@@ -60,8 +60,8 @@ def decide(node: Node, catalog: CatalogProtocol) -> Decision:
     )
     if found.reused is None:
         return found
-    if not all(dataset.reuse(lineage) for dataset in registered):
-        return Decision(node.name, reason="the registry does not have it")
+    if lost := next((one for one in registered if not one.reuse(lineage)), None):
+        return Decision(node.name, reason=lost.unsaved)
     for dataset in versioned.values():
         dataset.reuse(found.reused, lineage.inputs)
     return found

@@ -20,6 +20,7 @@ from wenliu.inbox import (
 )
 from wenliu.intake.arrivals import arrivals
 from wenliu.intake.moving import move
+from wenliu.settled import pending_sources, read_settled, settle_file
 
 
 def describe(project: Path, problem: str) -> str:
@@ -86,6 +87,35 @@ def reject(project: Path, problem: str, file: str, reason: str) -> Path:
     write_atomically(report_of(target), json.dumps(report, ensure_ascii=False, indent=1))
     move(path, target)
     return target
+
+
+def accept(project: Path, problem: str, file: str, reason: str) -> str:
+    """Keeps an accepted file that stops nights; to be called under the problem's lock.
+
+    From now on its rows are old ones: others are compared with them, and they with nothing.
+
+    Args:
+        project: Its root.
+        problem: Its name.
+        file: As in :func:`reject`.
+        reason: Why.
+
+    Returns:
+        Its stored name.
+
+    Raises:
+        UserError: There is no such accepted file, or several, or a night has passed with it.
+    """
+    folders = Folders.of(project, problem)
+    path = _find(file, folders.accepted, "accepted")
+    if not pending_sources([path.name], read_settled(folders)):
+        raise UserError(
+            f"{path.name} stops no night: one has passed with it, or it was accepted before.",
+            where=str(folders.settled),
+            remedy="nothing is to be done",
+        )
+    settle_file(folders, path.name, reason)
+    return path.name
 
 
 def retry(project: Path, problem: str, file: str) -> Path:

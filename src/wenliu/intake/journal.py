@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar
 
 from wenliu.disk import fsync, write_atomically
 from wenliu.inbox import IntakeFile
+
+#: Key of the lines that say that a file is being read.
+_TRY = "reading"
 
 
 class Journal:
@@ -25,8 +29,16 @@ class Journal:
 
     NAME: ClassVar[str] = ".journal"
 
-    def __init__(self, path: Path, stamp: str, record: Path, files: list[IntakeFile]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        stamp: str,
+        record: Path,
+        files: list[IntakeFile],
+        tries: list[dict[str, Any]],
+    ) -> None:
         self._path = path
+        self._tries = tries
         self.stamp = stamp
         self.record = record
         self.files = files
@@ -48,19 +60,37 @@ class Journal:
             found = []  # killed after everything was done
         if found:
             stamp = found[0]["stamp"]
-        files = [IntakeFile(**entry) for entry in found[1:]]
+        tries = [entry for entry in found[1:] if _TRY in entry]
+        files = [IntakeFile(**entry) for entry in found[1:] if _TRY not in entry]
         # Written anew: the last line may be half a line.
-        content = [{"stamp": stamp, "record": record.name}, *map(asdict, files)]
+        content = [{"stamp": stamp, "record": record.name}, *tries, *map(asdict, files)]
         write_atomically(path, "".join(_line(entry) for entry in content))
-        return cls(path, stamp, record, files)
+        return cls(path, stamp, record, files, tries)
 
     def note(self, file: IntakeFile) -> None:
         """Writes down what is about to happen to a file."""
-        with self._path.open("a", encoding="utf-8") as lines:
-            lines.write(_line(asdict(file)))
-            lines.flush()
-            os.fsync(lines.fileno())
+        self._append(asdict(file))
         self.files.append(file)
+
+    @contextmanager
+    def reading(self, name: str, sha256: str) -> Iterator[None]:
+        """Writes down that a file is being read, which may be the end of this process.
+
+        Whoever can still raise was not killed by the file: a full disk, an interrupt.
+        """
+        entry = {_TRY: name, "sha256": sha256}
+        self._append(entry | {"alive": False})
+        try:
+            yield
+        except BaseException:
+            self._append(entry | {"alive": True})
+            raise
+
+    def deaths(self, name: str, sha256: str) -> int:
+        """How many intakes before this one have died while they read a file."""
+        entry = {_TRY: name, "sha256": sha256}
+        died, raised = (self._tries.count(entry | {"alive": alive}) for alive in (False, True))
+        return died - raised
 
     def unfinished(
         self, name: str, sha256: str, place: Callable[[IntakeFile], Path]
@@ -71,6 +101,12 @@ class Journal:
             if same and (file.outcome == "duplicate" or not place(file).exists()):
                 return file
         return None
+
+    def _append(self, entry: dict[str, Any]) -> None:
+        with self._path.open("a", encoding="utf-8") as lines:
+            lines.write(_line(entry))
+            lines.flush()
+            os.fsync(lines.fileno())
 
     def close(self) -> None:
         """The intake is over, and its record is on disk."""

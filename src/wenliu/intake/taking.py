@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
@@ -22,6 +23,7 @@ from wenliu.inbox import (
     Folders,
     Intake,
     IntakeFile,
+    parse_stored,
     report_of,
     stamp_of,
     stored_files,
@@ -30,11 +32,16 @@ from wenliu.inbox import (
 )
 from wenliu.intake.arrivals import DONE, arrivals, is_regular
 from wenliu.intake.journal import Journal
-from wenliu.intake.moving import move
+from wenliu.intake.moving import BESIDE, move, put_back
 from wenliu.intake.twins import is_rejected, twin_of
-from wenliu.intake.verdict import Verdict, judge_file
+from wenliu.intake.verdict import Verdict, judge_file, killed_readers
 from wenliu.params import IngestionParams
 from wenliu.progress import track
+
+#: So many processes may die while they read a file; then it is put aside unread.
+MOST_DEATHS = 3
+#: What this program writes beside a file before it has the file's name; others' stay.
+_OURS = re.compile(rf"({re.escape(BESIDE)}|\.{re.escape(Journal.NAME)}|\..+\.jsonl?)\.\d+")
 
 
 def take_in(
@@ -112,14 +119,12 @@ class _Work:
     def take(self, path: Path) -> None:
         """Judges one claimed file, notes the outcome and carries it out."""
         before = path.stat()
-        large = before.st_size > self._params.max_file_bytes
-        sha256 = "0" * 64 if large else sha256_of(path)  # a terabyte would take the night
+        sha256 = sha256_of(path)
         file = self._journal.unfinished(path.name, sha256, self._place)
         if file is None:
             file = self._decide(path, sha256)
             if path.stat().st_mtime_ns != before.st_mtime_ns:
-                path.rename(self._folders.inbox / path.name)
-                self.given_back.append(path.name)
+                self.given_back.append(put_back(path, self._folders.inbox).name)
                 return
             self._journal.note(file)
         self._carry_out(file, path)
@@ -133,7 +138,11 @@ class _Work:
         name = path.name
         accepted = stored_files(self._folders.accepted)
         others = list(dict.fromkeys([*self._raw_files, *accepted]))
-        verdict = judge_file(path, self._params, self._labels, self._raw_files)
+        if self._journal.deaths(name, sha256) < MOST_DEATHS:
+            with self._journal.reading(name, sha256):
+                verdict = judge_file(path, self._params, self._labels, self._raw_files)
+        else:
+            verdict = killed_readers(path, MOST_DEATHS)
         counts = (verdict.rows, verdict.bad_rows)
         if twin := twin_of(path, sha256, others):
             reason = f"has the same content as {twin.name}"
@@ -169,6 +178,8 @@ def _claim(path: Path, folders: Folders) -> str:
     target = folders.claimed / path.name
     if not os.access(path, os.R_OK):
         return "may not be read: give this user the permission"
+    if os.path.lexists(target):  # a file would be overwritten by the rename
+        return f"has the name of something in {target.parent}: take that away"
     # First the mark: left behind it would call the next file of that name finished.
     path.with_name(path.name + DONE).unlink(missing_ok=True)
     try:
@@ -176,20 +187,20 @@ def _claim(path: Path, folders: Folders) -> str:
     except FileNotFoundError:
         return "was taken away meanwhile"
     if not is_regular(target):
-        target.rename(path)
+        put_back(target, folders.inbox)
         return "was replaced by something else meanwhile"
     return ""
 
 
 def _sweep(folders: Folders) -> None:
-    """Deletes what a killed intake left half done: hidden copies, reports without a file."""
+    """Deletes what a killed intake left half done: its hidden copies, reports without a file."""
     for folder in (folders.claimed, folders.accepted, folders.quarantine, folders.records):
         for path in folder.glob(".*"):
-            if path.name != Journal.NAME:
+            if _OURS.fullmatch(path.name) and is_regular(path):
                 path.unlink()
     kept = {report_of(path) for path in stored_files(folders.quarantine)}
     for report in folders.quarantine.glob(f"*{REPORT}"):
-        if report not in kept:
+        if report not in kept and parse_stored(report.name) and is_regular(report):
             report.unlink()
 
 

@@ -76,6 +76,18 @@ def judge_file(
     return Verdict(tally.rows + tally.bad, tally.bad, problem, first)
 
 
+def killed_readers(path: Path, tries: int) -> Verdict:
+    """The verdict on a file that nobody should open again."""
+    problem = UserError(
+        f"Reading the file has ended the process {tries} times: it may need more memory than there "
+        "is.",
+        where=path.name,
+        remedy="split it, or read it on a larger machine; if the machine itself was the trouble: "
+        "wenliu inbox retry",
+    )
+    return Verdict(0, problem=problem)
+
+
 def countable_rows(path: Path, params: IngestionParams) -> int:
     """Rows of a file that is no table: its lines that are not blank, without a header.
 

@@ -110,10 +110,12 @@ def chance_error(
     sizes = np.array([part.size for part in np.array_split(sure, min(bins, sure.size))])
     starts = np.cumsum(sizes) - sizes
     expected = np.add.reduceat(sure, starts)
+    values, ties = np.unique(sure, return_counts=True)
     random, errors = np.random.default_rng(seed), np.zeros(n)
     for draw in range(n):
-        hits = np.add.reduceat((random.random(sure.size) < sure).astype(np.float64), starts)
-        errors[draw] = np.abs(expected - hits).sum() / sure.size
+        # Tied rows share their hits, as in reliability_curve.
+        shared = np.repeat(random.binomial(ties, values.clip(0, 1)) / ties, ties)
+        errors[draw] = np.abs(expected - np.add.reduceat(shared, starts)).sum() / sure.size
     low, high = np.quantile(errors, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)
 

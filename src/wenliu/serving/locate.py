@@ -28,8 +28,8 @@ def locate_bundle(
     Args:
         project: The project's root.
         problem: As in ``globals.yml``.
-        wanted: A folder or a version; default: the champion where one exists, else the newest
-            version that the export stage has verified.
+        wanted: A folder or a version; default: the champion, or the one before where its folder is
+            gone; where none was ever promoted, the newest version that export has verified.
         train: The command that makes a bundle of this problem, where the caller knows it.
 
     Returns:
@@ -43,9 +43,8 @@ def locate_bundle(
         return _wanted(project, problem, wanted)
     if champion := linked(home / CHAMPION):
         return champion, f"the champion of {problem}"
-    if (home / CHAMPION).is_symlink() and (previous := linked(home / PREVIOUS)):
-        logging.getLogger(__name__).warning("The champion's folder is gone; the next run mends it.")
-        return previous, f"the previous champion of {problem}"
+    if any((home / name).is_symlink() for name in (CHAMPION, PREVIOUS)):
+        return _instead(home, problem)
     verified = _verified(project, problem)
     for version in _versions(home):
         if version in verified:
@@ -57,6 +56,23 @@ def locate_bundle(
         if train
         else "Train one with the same `kedro run` without --pipelines, "
         "or name one with inference.bundle.",
+    )
+
+
+def _instead(home: Path, problem: str) -> tuple[Path, str]:
+    """The previous champion. Other bundles were refused, rolled back, or never judged.
+
+    Raises:
+        UserError: That one is gone as well.
+    """
+    if previous := linked(home / PREVIOUS):
+        logging.getLogger(__name__).warning("The champion's folder is gone; the next run mends it.")
+        return previous, f"the previous champion of {problem}"
+    raise UserError(
+        f"The champion of {problem!r} is gone, and so is the one before.",
+        where=str(home / CHAMPION),
+        remedy="any `kedro run` but inference puts it back from the registry; or choose a version: "
+        "`wenliu promote VERSION --reason WHY`; or name a bundle",
     )
 
 

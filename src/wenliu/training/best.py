@@ -11,6 +11,7 @@ from transformers import PreTrainedModel
 
 from wenliu.disk import write_folder
 from wenliu.modeling.network import save_model
+from wenliu.training.failures import writing
 
 
 class BestModel:
@@ -34,20 +35,28 @@ class BestModel:
         workspace.mkdir(parents=True, exist_ok=True)
 
     def offer(self, score: float, step: int, epoch: float) -> bool:
-        """Saves the model if its score is the best so far; ties keep the earlier one."""
+        """Saves the model if its score is the best so far; ties keep the earlier one.
+
+        Raises:
+            UserError: The disk is full, or fails.
+        """
         if self.folder is not None and self.sign * score <= self.sign * self.score:
             self.evaluations_since += 1
             return False
         self.score, self.epoch, self.evaluations_since = score, epoch, 0
         self.folder = self.workspace / f"best-{step:08d}"
         if self.writes:
-            write_folder(self.folder, lambda folder: save_model(self.model, folder))
+            with writing("The best model so far", self.workspace):
+                write_folder(self.folder, lambda folder: save_model(self.model, folder))
         return True
 
     def forget(self, needed: Iterable[str]) -> None:
-        """Deletes the models that are neither the best nor among those ``needed``, by name."""
+        """Deletes the models that are neither the best nor among those ``needed``, by name.
+
+        Those that were not written to their end go too.
+        """
         kept = {*needed, self.folder.name if self.folder else ""}
-        for older in self.workspace.glob("best-*"):
+        for older in [*self.workspace.glob("best-*"), *self.workspace.glob(".best-*.partial")]:
             if self.writes and older.name not in kept:
                 shutil.rmtree(older)
 

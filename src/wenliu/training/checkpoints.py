@@ -23,6 +23,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from wenliu.disk import sha256_of, write_folder
+from wenliu.training.failures import writing
 
 #: The newest may be damaged; two at once are bad luck that no number would rule out.
 KEPT = 2
@@ -73,6 +74,9 @@ class Checkpoints:
             tensors: File name to tensors by name.
             progress: Anything that JSON can hold; numbers come back as they were.
             best: Name of the folder in the workspace that this checkpoint needs.
+
+        Raises:
+            UserError: The disk is full, or fails; the checkpoints before are as they were.
         """
 
         def write(folder: Path) -> None:
@@ -87,12 +91,18 @@ class Checkpoints:
             }
             (folder / MANIFEST).write_text(json.dumps(manifest, indent=1), "utf-8")
 
-        write_folder(self.folder / f"step-{step:08d}", write)
+        with writing(f"The checkpoint of step {step}", self.folder):
+            write_folder(self.folder / f"step-{step:08d}", write)
         for older in self._newest_first()[KEPT:]:
             shutil.rmtree(older)
 
     def newest(self) -> Checkpoint | None:
-        """The newest that is whole and of this fit; what is newer and is not goes."""
+        """The newest that is whole and of this fit; what is newer and is not goes.
+
+        So does what was not written to its end: nobody would come back to that step.
+        """
+        for partial in self.folder.glob(".step-*.partial"):
+            shutil.rmtree(partial, ignore_errors=True)
         for folder in self._newest_first():
             try:
                 return self._opened(folder)

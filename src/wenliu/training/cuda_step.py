@@ -20,7 +20,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from wenliu.errors import UserError
 from wenliu.modeling.packing import Packed
@@ -141,9 +140,7 @@ class CudaStep(TrainStep):
         self.loss_sum += self._backward(batch, self.weight)
         if part is Part.EARLIER:
             return
-        parameters = self.classifier.parameters()
-        nn.utils.clip_grad_norm_(parameters, self.settings.max_gradient_norm)
-        self.optimizer.step()
+        self._clip_and_step()
         self.optimizer.zero_grad(set_to_none=part is Part.WHOLE)
 
     def _bind_gradients(self, part: Part) -> None:

@@ -248,7 +248,7 @@ class _Fit:
         """
         loss = self.take_step.read_loss()
         if not np.isfinite(loss):
-            raise self.saver.not_a_number(f"The training loss became {loss}")
+            raise self.saver.not_a_number(f"The gradient or the training loss became {loss}")
         self.record.read_loss(loss)
 
     def _evaluate(self) -> float:
@@ -257,7 +257,8 @@ class _Fit:
             raise self.saver.not_a_number(f"The validation loss became {scores['loss']}")
         self.record.add("validation", **scores)
         [score] = self.world.agree([scores[self.settings.metric]])
-        self.best.offer(score, self.record.step, self.record.epoch)
+        if self.best.offer(score, self.record.step, self.record.epoch):
+            self.best.forget(self.saver.checkpoints.needed())
         return score
 
 

@@ -26,8 +26,10 @@ from wenliu.errors import UserError
 if TYPE_CHECKING:
     import torch
 
-#: torchrun gives its processes 30 s to leave before it kills them.
-LEAVE_SECONDS = 40
+#: A signal must have ended all within two minutes. A process leaves by itself after
+#: ``interruption.PATIENCE_SECONDS``; then torchrun kills it, and at last we kill torchrun.
+WORKER_SECONDS = 105
+LEAVE_SECONDS = 115
 #: Lines of the log that an error shows.
 TAIL = 12
 #: In torchrun's report: the signal that ended the process that failed first.
@@ -145,6 +147,9 @@ def _environment(processes: Processes) -> dict[str, str]:
     path = os.environ.get("PYTHONPATH")
     return {
         "OMP_NUM_THREADS": str(max(1, (cores or 1) // processes.per_node)),
+        # 30 s by default, in which a large model writes no checkpoint. The same as the option
+        # --shutdown-timeout, which a torchrun that does not know it would refuse.
+        "TORCH_ELASTIC_SHUTDOWN_TIMEOUT": str(WORKER_SECONDS),
         **os.environ,
         "PYTHONPATH": os.pathsep.join([package, path] if path else [package]),
     }

@@ -95,6 +95,20 @@ def build_optimizer(
     )
 
 
+def skip_updates_while(flag: torch.Tensor, optimizer: AdamW) -> None:
+    """Makes ``optimizer`` change nothing while ``flag`` is 1; nothing is read from the device.
+
+    What fused AdamW does for ``torch.amp.GradScaler``: its kernel looks at ``found_inf`` and leaves
+    weights, moments and step counts as they are. AdamW that is not fused (MPS) has no such thing.
+
+    Args:
+        flag: float32 of shape (), on the device of the weights; changed in place only.
+        optimizer: From ``build_optimizer``.
+    """
+    if optimizer.defaults["fused"]:
+        optimizer.found_inf = flag  # type: ignore[attr-defined]
+
+
 def linear_schedule(optimizer: AdamW, steps: int, warmup: float) -> LambdaLR:
     """Linear warm-up over the share ``warmup`` of all steps, then linear decay to zero."""
     warm = round(steps * warmup)

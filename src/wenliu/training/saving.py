@@ -61,6 +61,7 @@ class Saver:
         state: dict[str, Any] | None = None
         if self.world.writes:
             self.found = self.checkpoints.newest()
+            self.best.forget(self.checkpoints.needed())  # all that later steps would write again
             state = self.found.progress if self.found else None
         state = json.loads(self.world.send_text(json.dumps(state)))
         if state is None:
@@ -113,7 +114,8 @@ class Saver:
         """Writes a checkpoint of this moment, unless there is one; on every process.
 
         Raises:
-            UserError: A weight is not a number: there is nothing to go on from.
+            UserError: A weight is not a number: there is nothing to go on from. Or the disk is
+                full, or fails.
         """
         if self.saved_step == self.record.step:
             return

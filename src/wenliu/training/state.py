@@ -56,10 +56,12 @@ def restore_state(step: TrainStep, checkpoint: Checkpoint | None) -> None:
 
 
 def is_finite(step: TrainStep) -> bool:
-    """Whether every weight and moment is a number.
+    """Whether every weight and moment is a number, and every loss and gradient since the last look.
 
     One that is not makes its tensor's sum none either: one pass over memory, and no copy.
     """
+    if not step.loss_sum.isfinite():
+        return False
     groups = _places(step).values()
     return all(bool(tensor.sum().isfinite()) for group in groups for tensor in group.values())
 

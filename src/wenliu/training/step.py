@@ -14,7 +14,12 @@ from wenliu.modeling.packing import Packed
 from wenliu.training.batches import Rows, TokenDropout, deal, pack, slices
 from wenliu.training.distributed import ALONE, World
 from wenliu.training.memory import MicroBatches, RandomState, is_out_of_memory, release_memory
-from wenliu.training.optimization import Objective, build_optimizer, linear_schedule
+from wenliu.training.optimization import (
+    Objective,
+    build_optimizer,
+    linear_schedule,
+    skip_updates_while,
+)
 from wenliu.training.settings import FitSettings
 
 
@@ -56,9 +61,16 @@ class TrainStep:
         self.micro_batches = MicroBatches(-(-settings.accumulation // world.size))
         self.loss_sum = torch.zeros((), device=device)
         self.steps_summed = 0
+        # 1 from the step on whose loss or gradient is not a number.
+        self.halted = torch.zeros((), device=device)
+        skip_updates_while(self.halted, self.optimizer)
 
     def __call__(self, rows: np.ndarray, epoch: int) -> None:
-        """One update from these rows, sorted by length; nothing is read back from the device."""
+        """One update from these rows, sorted by length; nothing is read back from the device.
+
+        None where the loss or the gradient is not a number, and none after that: weights and
+        moments stay those of the step before until somebody reads the loss.
+        """
         self.classifier.train()
         self.loss_sum += self._gradients(rows, epoch)
         self._update()
@@ -91,7 +103,7 @@ class TrainStep:
     def read_loss(self) -> float:
         """Mean loss of the steps since it was last read; waits for the device.
 
-        One step whose loss is not a number makes the mean none.
+        One step whose loss or gradient is not a number makes the mean none.
         """
         mean = float(self.world.total(self.loss_sum)) / max(1, self.steps_summed)
         self.loss_sum.zero_()
@@ -168,11 +180,21 @@ class TrainStep:
         return loss.detach()
 
     def _update(self) -> None:
-        parameters = self.classifier.parameters()
-        nn.utils.clip_grad_norm_(parameters, self.settings.max_gradient_norm)
-        self.optimizer.step()
+        self._clip_and_step()
         self.schedule.step()
         self.optimizer.zero_grad(set_to_none=True)
+
+    def _clip_and_step(self) -> None:
+        """AdamW, if all is finite so far: decided on the device, and captured in graphs as it is.
+
+        The summed loss remembers what was not: 0 times a norm that is infinite or NaN is NaN, and
+        nothing turns a NaN into a number again.
+        """
+        parameters = self.classifier.parameters()
+        norm = nn.utils.clip_grad_norm_(parameters, self.settings.max_gradient_norm)
+        self.loss_sum += 0 * norm
+        self.halted.copy_(~self.loss_sum.isfinite())
+        self.optimizer.step()
 
     def _allocate_optimizer(self) -> None:
         """AdamW's moments, as they are before the first step: a step of rate 0 and gradient 0."""

@@ -136,6 +136,16 @@ def test_a_night_reads_and_compares_its_own_texts_only(tmp_path, monkeypatch):
     assert len(read) == len(since) == 1
 
 
+def test_what_is_remembered_of_a_row_is_small_however_long_its_text(tmp_path, monkeypatch):
+    monkeypatch.setattr("wenliu.memo._place", lambda: tmp_path)
+    monkeypatch.setenv("WENLIU_MEMO", "on")
+    chance = random.Random(5)
+    texts = ["".join(chance.choices(_HAN, k=300)) for _ in range(2000)]
+    find_twins(Parts.of(pa.table({"text": texts, "clean_text": texts})), 0.85, 12)
+    taken = sum(path.stat().st_size for path in tmp_path.rglob("*.arrow"))
+    assert 100 < taken / len(texts) < 145
+
+
 def test_there_may_be_no_rows_and_no_long_texts():
     empty = pa.table({"text": pa.array([], pa.string()), "clean_text": pa.array([], pa.string())})
     twins, lengths, _ = find_twins(Parts.of(empty), 0.9, 16)

@@ -7,12 +7,14 @@ import pyarrow as pa
 import pytest
 
 from wenliu.params import DriftParams, Limits, ModelParams
+from wenliu.part import Part
 from wenliu.parts import Parts
 from wenliu.pipelines.drift.bigrams import bigrams
 from wenliu.pipelines.drift.measures import bigram_measure
 from wenliu.pipelines.drift.nodes import measure_drift, show_drift
 from wenliu.pipelines.drift.sampling import Sample, sample_rows
 from wenliu.schemas import AuditedExamples
+from wenliu.settled import NOTHING_SETTLED
 
 LABELS = ["物流", "质量", "售后"]
 PARTS_OF_TEXTS = (
@@ -71,13 +73,14 @@ def table(*groups):
 def drift(tiny_problem):
     """The stage's report on some rows; the champion is the tiny problem's bundle."""
 
-    def measure(data, champion=True, **params):
-        reigning = {"version": 7 if champion else None, "folder": tiny_problem.bundle}
+    def measure(data, champion=True, settled=NOTHING_SETTLED, **params):
+        folder = tiny_problem.bundle if champion is True else champion or None
         return measure_drift(
             data,
             {"labels": LABELS},
             tiny_problem.bundle,
-            reigning if champion else {"version": None, "folder": None},
+            {"version": 7 if champion else None, "folder": folder},
+            settled,
             DriftParams(permutations=199, **params),
             ModelParams(),
         )
@@ -149,15 +152,55 @@ def test_effect_and_significance_are_both_needed(drift):
     assert small["measures"]["length"]["verdict"] == "ok"
 
 
-def test_only_the_newest_intake_is_new(drift):
-    report = drift(
-        table(
-            rows(messages(300, 0), OLD, 0),
-            rows(poems(200, 1), OLDER, 1),
-            rows(poems(100, 2), NEWER, 2),
-        )
+def settled(until="", *files):
+    return {"until": until, "files": list(files), "labels": []}
+
+
+def test_files_with_which_a_night_has_passed_are_not_new(drift):
+    data = table(
+        rows(messages(300, 0), OLD, 0),
+        rows(poems(200, 1), OLDER, 1),
+        rows(poems(100, 2), NEWER, 2),
     )
+    report = drift(data, settled=settled(OLDER[:16]))
     assert (report["new_rows"], report["reference_rows"]) == (100, 500)
+    assert drift(data, settled=settled(NEWER[:16]))["verdict"] == "none"
+
+
+def test_another_kind_of_text_stays_so_until_somebody_decides(drift):
+    """Reliability 15: ordinary rows of a later night do not hide it, however many there are."""
+    old, strange = rows(messages(800, 0), OLD, 0), rows(poems(200, 1), OLDER, 1)
+    ordinary = rows(messages(2000, 2), NEWER, 2)
+    report = drift(table(old, strange, ordinary))
+    assert (report["verdict"], report["new_rows"]) == ("fail", 200)
+    assert report["sources"] == [OLDER]
+    told = report["warnings"][-1]
+    assert f"inbox reject '{OLDER}'" in told and f"inbox accept '{OLDER}' --reason" in told
+    assert "inbox reject" in show_drift(report)
+    rejected = drift(table(old, ordinary))
+    assert (rejected["verdict"], rejected["new_rows"]) == ("ok", 2000)
+    accepted = drift(table(old, strange, ordinary), settled=settled("", OLDER))
+    assert (accepted["reference_rows"], accepted["new_rows"]) == (1000, 2000)
+
+
+def test_few_rows_about_one_thing_are_no_failure(drift):
+    """An ordinary export: 25 messages of one label against 5,000 of all."""
+    old = rows(messages(5000, 0), OLD, 0)
+    few = rows(messages(25, 1), NEWER, 1, labels=LABELS[:1], split="train")
+    report = drift(table(old, few))
+    assert report["measures"]["label_shares"]["verdict"] == "warn"
+    assert report["measures"]["label_shares"]["value"] > 0.4
+    assert report["verdict"] == "warn"
+    assert drift(table(old, few), fail_rows=25)["verdict"] == "fail"
+
+
+def test_a_champion_that_does_not_load_stops_no_night(drift, tmp_path):
+    (tmp_path / "manifest.json").write_text("{")
+    data = table(rows(messages(100, 0), OLD, 0), rows(messages(100, 1), NEWER, 1))
+    report = drift(data, champion=tmp_path)
+    assert report["verdict"] in ("ok", "warn")
+    assert report["model"] == "tonight's model (the champion cannot be asked)"
+    assert "version 7 does not load (BundleError)" in report["warnings"][-1]
 
 
 @pytest.mark.parametrize("sources", [[OLD], [NEWER]], ids=["never an intake", "nothing older"])
@@ -189,21 +232,44 @@ def test_rows_of_the_audit_set_are_never_looked_at():
         rows(["审计"] * 20, NEWER, 2, split="test", eval_set="audit"),
         rows(["把关"] * 20, NEWER, 3, split="test", eval_set="gate"),
     )
-    samples = sample_rows(Parts.of(data), {NEWER}, 1000, 0)
+    samples = sample_rows(Parts.of(data), {NEWER}, (), 1000, 0)
     seen = {text for sample in samples.values() for text in sample.text}
     assert "审计" not in seen and "把关" in seen
 
 
+def test_texts_are_read_only_where_a_row_was_chosen(monkeypatch):
+    data = Parts.joined(
+        [
+            Parts.of(table(rows(messages(50, 0), OLD, 0))),
+            Parts.of(table(rows(messages(50, 1), OLDER, 1))),
+            Parts.of(table(rows(messages(50, 2), NEWER, 2))),
+        ],
+        AuditedExamples.arrow(),
+    )
+    read = []
+    real = Part.batches
+
+    def noted(self, schema, max_rows):
+        if "text" in schema.names:
+            read.append(self)
+        return real(self, schema, max_rows)
+
+    monkeypatch.setattr(Part, "batches", noted)
+    samples = sample_rows(data, {OLDER}, {NEWER}, 1000, 0)
+    assert len(read) == 2
+    assert samples["new"].total + samples["new_held_out"].total == 50
+
+
 def test_samples_are_bounded_and_remember_how_many_there_were():
     data = table(rows(messages(500, 0), OLD, 0), rows(messages(100, 1), NEWER, 1))
-    samples = sample_rows(Parts.of(data), {NEWER}, 40, 0)
+    samples = sample_rows(Parts.of(data), {NEWER}, (), 40, 0)
     assert {name: (len(s), s.total) for name, s in samples.items()} == {
         "reference": (40, 250),
         "new": (40, 50),
         "reference_held_out": (40, 250),
         "new_held_out": (40, 50),
     }
-    again = sample_rows(Parts.of(data), {NEWER}, 40, 0)
+    again = sample_rows(Parts.of(data), {NEWER}, (), 40, 0)
     assert again["new"].text == samples["new"].text
 
 

@@ -94,6 +94,45 @@ def test_validation_serves_where_there_is_no_test(tiny_problem):
     assert report["raw_path"]["split"] == "validation"
 
 
+def frozen(problem, marks):
+    """The tables of a problem whose three test rows judge models so."""
+    given = tables(problem)
+    audited = given["audited_examples"]
+    given["audited_examples"] = replaced(audited, "eval_set", [*[None] * 9, *marks])
+    return given
+
+
+def turned(given, rows):
+    """Evaluation said something else of these of the three validation and three test rows."""
+    logits = np.array(given["predictions"]["logits"].to_pylist())
+    logits[rows] = np.roll(logits[rows], 1, axis=1)
+    return {**given, "predictions": replaced(given["predictions"], "logits", logits.tolist())}
+
+
+def test_gate_and_audit_rows_are_scored_and_decide_nothing(tiny_problem):
+    """Audit rows decide nothing: validation and fresh rows say whether the bundle is the model."""
+    given = frozen(tiny_problem, ("gate", "audit", "fresh"))
+    raw = verify_bundle(tiny_problem.bundle, **given, params=PARAMS)["raw_path"]
+    assert (raw["split"], raw["rows"]) == ("test", 3)
+    assert raw["decided_on"] == {"rows": 4, "same_labels": 1.0}
+    wrong = verify_bundle(tiny_problem.bundle, **turned(given, [3, 4]), params=PARAMS)["raw_path"]
+    assert wrong["same_labels"] < 0.5 and wrong["decided_on"]["same_labels"] == 1.0
+    for row in (0, 5):  # validation, fresh
+        with pytest.raises(UserError, match="another label"):
+            verify_bundle(tiny_problem.bundle, **turned(given, [row]), params=PARAMS)
+
+
+def test_the_bundle_is_chosen_without_gate_and_audit_rows(tiny_problem, tmp_path):
+    inputs = tiny_problem.export_inputs(tmp_path)
+    inputs["audited_examples"] = frozen(tiny_problem, ("gate", "audit", "fresh"))[
+        "audited_examples"
+    ]
+    files = build_bundle(**inputs, params=PARAMS, model_params=ModelParams())
+    manifest = json.loads(files["manifest.json"])
+    assert manifest["parity"]["rows"] == 4 and manifest["rows"]["test"] == 3
+    assert manifest["precisions"][0]["rows"] == {"validation": 3, "test": 1}
+
+
 def replaced(table, column, values):
     field = table.schema.field(column)
     place = table.schema.get_field_index(column)

@@ -18,7 +18,7 @@ from wenliu.params import ExportParams
 from wenliu.pipelines.export import precisions, raw_path
 from wenliu.pipelines.export.nodes import verify_bundle
 from wenliu.pipelines.export.precisions import STEADY, offer_precisions
-from wenliu.pipelines.export.rows import spread_rows
+from wenliu.pipelines.export.rows import leave_out_judges, may_choose, spread_rows
 from wenliu.serving import engines
 from wenliu.serving import precisions as serving_precisions
 from wenliu.serving.bundle import Bundle
@@ -216,6 +216,35 @@ def test_rows_are_spread_evenly_and_dropped_ones_left_out(tiny_problem):
     table = table.set_column(place, table.schema.field("dropped"), pa.array(dropped, pa.string()))
     assert spread_rows(table, ["train"], 100).gold.size == 5
     assert spread_rows(table, ["nothing"], 5).offsets.tolist() == [0]
+
+
+def marked(tiny_problem, marks):
+    """The audited rows, of which the last three are test."""
+    table = tiny_problem.table("audited_examples")
+    place = table.schema.get_field_index("eval_set")
+    sets = pa.array([*[None] * 9, *marks], pa.string())
+    return table.set_column(place, table.schema.field("eval_set"), sets)
+
+
+@pytest.mark.parametrize(
+    ("marks", "left"),
+    [
+        ((None, None, None), 3),  # not frozen
+        (("gate", "audit", "fresh"), 1),
+        (("gate", None, "audit"), 0),  # the one between is a copy of a frozen text
+    ],
+)
+def test_rows_that_judge_models_choose_nothing(tiny_problem, marks, left):
+    """Audit rows decide nothing, here too."""
+    token_ids, audited = tiny_problem.table("token_ids"), marked(tiny_problem, marks)
+    assert may_choose(audited).tolist()[:9] == [True] * 9
+    choosing = leave_out_judges(token_ids, audited)
+    assert choosing.schema == token_ids.schema
+    assert spread_rows(choosing, ["test"], 100).gold.size == left
+    assert spread_rows(choosing, ["train"], 100).gold.size == 6
+    if left:
+        [row] = spread_rows(choosing, ["test"], 1).gold[-1:]
+        assert row == token_ids["label_id"][11 if left == 1 else 9].as_py()
 
 
 @needs_openvino

@@ -40,9 +40,14 @@ def rows(count, labels=LABELS, text="一位顾客的留言"):
     return [(f"{text}{i}", labels[i % len(labels)]) for i in range(count)]
 
 
-def read(paths, frozen=None, **params):
-    sets = {"labels": frozen} if frozen else {}
-    return read_examples(paths, sets, IngestionParams.model_validate(params))
+def read(paths, frozen=None, settled=None, added=(), **params):
+    sets = {"labels": frozen, "added": list(added)} if frozen else {}
+    return read_examples(paths, sets, IngestionParams.model_validate(params), settled)
+
+
+def passed(night=0, files=(), labels=()):
+    """What is settled when this night was the last that passed."""
+    return {"until": f"2026010{night}T000000Z", "files": list(files), "labels": list(labels)}
 
 
 def finding(report, check):
@@ -94,6 +99,20 @@ def test_a_lost_label_stops_the_run(files):
     assert any("发票" in warning for warning in report["warnings"])
 
 
+def test_a_label_that_was_added_may_wait_for_its_first_rows(files):
+    """Reliability 15: `labels add` before the rows come stops no night; losing them all does."""
+    paths = files(rows(30))
+    labels = [*LABELS, "发票"]
+    _, _, label_map, report = read(paths, labels, added=["发票"])
+    assert label_map["labels"] == labels
+    assert finding(report, "lost_labels")["verdict"] == "warn"
+    assert any("'发票' has no row yet" in warning for warning in report["warnings"])
+    with pytest.raises(UserError, match="No row has the frozen label '发票'"):
+        read(paths, labels, added=["发票"], settled=passed(labels=["发票"]))
+    with pytest.raises(UserError, match="No row has the frozen label '质量'"):
+        read(files(rows(30, LABELS[:2])), labels, added=["发票"])
+
+
 def numbered(tmp_path, names):
     (tmp_path / "class.txt").write_text("\n".join(names), "utf-8")
     lines = [f"一位顾客的留言{i}\t{i % 3}" for i in range(30)]
@@ -122,14 +141,58 @@ def test_shares_of_the_newest_rows(files):
     assert finding(same, "label_shares")["verdict"] == "ok"
     assert finding(same, "label_shares")["found"] < 0.02
     one = [(text, "物流") for text, _ in rows(200)]
-    drifted = read(files(rows(900), rows(900), [*one, *rows(100)]))[3]
+    drifted = read(files(rows(900), rows(900), [*one, *rows(100)]), settled=passed(1))[3]
     found = finding(drifted, "label_shares")
     # Two thirds are 物流 and the others a third of a third: 4/9 would need another label.
     assert found["found"] == pytest.approx(4 / 9, abs=0.04) and found["verdict"] == "warn"
     assert "'物流', 33% before, 78% now" in found["words"]
     assert found["words"] in drifted["warnings"]
-    with pytest.raises(UserError, match="Label shares of the 300 newest rows"):
+    with pytest.raises(UserError, match="Label shares of the 300 new rows"):
         read(files(rows(900), [*one, *rows(100)]), guard={"fail_label_shift": 0.3})
+
+
+def poisoned(count=300):
+    return [(text, "物流") for text, _ in rows(count)]
+
+
+def test_what_stopped_a_night_stops_the_next_one_too(files):
+    """Reliability 15: ordinary rows that come later do not make it old, nor dilute it."""
+    limit = {"guard": {"fail_label_shift": 0.5}}
+    paths = files(rows(900), rows(300), poisoned(), rows(320), rows(2000))
+    for last in (3, 4, 5):
+        with pytest.raises(UserError, match="Label shares of the 300 new rows") as error:
+            read(paths[:last], settled=passed(1), **limit)
+        assert f"wenliu inbox reject '{paths[2].name}'" in error.value.remedy
+        assert f"wenliu inbox accept '{paths[2].name}' --reason WHY" in error.value.remedy
+    # Both ways out: taken out, or accepted by somebody; then the others are judged.
+    for rest, decided in (
+        ([*paths[:2], *paths[3:]], passed(1)),
+        (paths, passed(1, files=[paths[2].name])),
+    ):
+        report = read(rest, settled=decided, **limit)[3]
+        assert finding(report, "label_shares")["verdict"] in ("ok", "warn")
+        assert "2,320 new rows" in finding(report, "label_shares")["words"]
+
+
+def test_older_rows_that_wait_do_not_hide_the_newest(files):
+    """A night failed for another reason: its ordinary rows are new, too, when poison comes."""
+    paths = files(rows(900), rows(600), poisoned())
+    with pytest.raises(UserError, match="Label shares of the 300 new rows") as error:
+        read(paths, settled=passed(), guard={"fail_label_shift": 0.5})
+    assert error.value.where == paths[2].name
+
+
+def test_nights_that_did_not_pass_are_judged_together_too(files):
+    """Each too small to be compared, together they are enough."""
+    paths = files(rows(900), poisoned(150), poisoned(150))
+    assert len(read(paths[:2], settled=passed())[3]["guard"]) == 1
+    found = finding(read(paths, settled=passed())[3], "label_shares")
+    assert "300 new rows" in found["words"] and found["verdict"] == "warn"
+
+
+def test_nothing_is_new_after_a_night_that_passed(files):
+    report = read(files(rows(900), poisoned()), settled=passed(1))[3]
+    assert [each["check"] for each in report["guard"]] == ["unknown_labels"]
 
 
 def test_few_rows_are_not_compared(files):
@@ -151,5 +214,5 @@ def test_lengths_of_the_newest_rows(files):
     report = read(files(rows(900), long))[3]
     found = finding(report, "text_lengths")
     assert found["verdict"] == "warn" and 2 < found["found"] < 4
-    with pytest.raises(UserError, match="The median text of the newest rows has 70"):
+    with pytest.raises(UserError, match="The median text of the new rows has 70"):
         read(files(rows(900), rows(300, text="一位顾客的留言" * 100)))

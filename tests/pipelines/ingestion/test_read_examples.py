@@ -344,6 +344,44 @@ def test_found_ids_that_repeat_across_files_are_left_aside(tmp_path):
     assert "not used" in report["warnings"][0]
 
 
+def export(tmp_path, night, ids, name="export.csv"):
+    """A file of the inbox; its name need not tell of its content, nobody checks it here."""
+    lines = [f"{i},第{i}条留言 第{night}夜,{TOPICS[i % 3]}" for i in ids]
+    path = tmp_path / "accepted" / f"2026010{night}T000000Z_0123456789ab_{name}"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("\n".join(["id,text,label", *lines]), "utf-8")
+    return path
+
+
+@pytest.mark.parametrize("columns", [{}, {"id": "id"}], ids=["found", "given"])
+def test_an_export_with_ids_of_an_older_one_keeps_its_rows_and_no_other_id_changes(
+    tmp_path, monkeypatch, columns
+):
+    monkeypatch.setattr("wenliu.pipelines.ingestion.checks.check_unchanged", lambda files: None)
+    own = tmp_path / "own.csv"
+    own.write_text(export(tmp_path, 0, range(30)).read_text("utf-8"), "utf-8")
+    nights = [
+        export(tmp_path, 1, range(100, 130)),
+        export(tmp_path, 2, [*range(5, 10), *range(200, 225)], "corrected.csv"),
+        export(tmp_path, 3, [*range(300, 320), *range(300, 310)], "twice.csv"),
+        export(tmp_path, 4, range(400, 430)),
+    ]
+    before: list[str] = []
+    for night in range(5):
+        examples, _, _, report = read([own, *nights[:night]], columns=columns)
+        ids = examples.column("id").to_pylist()
+        assert ids[: len(before)] == before
+        assert len(set(ids)) == len(ids) == 30 * (night + 1)
+        before = ids
+    assert before[0] == "0" and before[30] == "100" and before[120] == "400"
+    assert before[60:62] == [f"{nights[1].name}:2", f"{nights[1].name}:3"]
+    assert before[90] == f"{nights[2].name}:2"
+    told = [warning for warning in report["warnings"] if "are not used" in warning]
+    assert len(told) == 2
+    assert f"'5' stands at own.csv:7 and at {nights[1].name}:2" in told[0]
+    assert f"'300' stands at {nights[2].name}:2 and at {nights[2].name}:22" in told[1]
+
+
 def test_limit_takes_the_first_rows_of_each_file(tmp_path):
     paths = [csv_file(tmp_path, name) for name in ("a.csv", "b.csv", "c.csv")]
     examples, _, _, report = read(paths, limit=20)
@@ -386,7 +424,7 @@ def test_the_pipeline_has_typed_parameters_and_bare_names():
     from wenliu.pipelines.ingestion.pipeline import create_pipeline
 
     pipeline = create_pipeline()
-    assert pipeline.inputs() == {"raw_files", "frozen_sets", "params:ingestion"}
+    assert pipeline.inputs() == {"raw_files", "frozen_sets", "params:ingestion", "settled_intakes"}
     assert pipeline.outputs() == {"examples", "quarantine", "label_map", "ingestion_report"}
 
 

@@ -84,6 +84,7 @@ def night():
     audited = pa.table(
         {
             "text": ["訓練　文本甲", "Ｔrain文本\u200b乙", "门控文本"],
+            "group": pa.nulls(3, pa.string()),
             "split": ["train", "validation", "test"],
             "dropped": pa.nulls(3, pa.string()),
         }
@@ -104,6 +105,7 @@ def night():
             "reigning_champion": {
                 "version": 6,
                 "folder": Path("champion"),
+                "reason": "",
                 "sha256": "a" * 64,
                 "labels": LABELS,
                 "best": None,
@@ -114,11 +116,10 @@ def night():
             "label_map": {"labels": LABELS},
             "audited_examples": audited,
             "frozen_sets": frozen([]),
-            "ingestion_report": {"rows": 9990, "quarantined": 10},
             "drift_report": {"verdict": "ok", "new_rows": 500, "reference_rows": 9490,
                              "measures": {}},
             "finetuning_report": {"stopped_early": False, "best_epoch": 2.0, "epochs": 3.0,
-                                  "out_of_memory": 0},
+                                  "out_of_memory": 0, "resumed_from": None},
             "training_history": [
                 *({"step": i, "epoch": i / 10, "split": "train", "loss": 2.0 / (1 + i)}
                   for i in range(30)),
@@ -128,7 +129,7 @@ def night():
             "export_report": {
                 "bundle_sha256": "c" * 64,
                 "parity": {"max_abs_logit_difference": 1e-6, "tolerance": 1e-3, "rows": 300},
-                "raw_path": {"same_labels": 1.0, "rows": 300},
+                "raw_path": {"decided_on": {"same_labels": 1.0, "rows": 300}},
             },
             "params": PromotionParams(bootstrap=500),
             "model_params": ModelParams(),

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from wenliu.params import PromotionParams
@@ -103,7 +104,7 @@ def test_what_changed_since_the_champion_is_listed(night):
 def test_a_worse_model_is_refused_by_its_bound(night):
     decision = decide(night, gate_predictions=answers_of(night, spoiled(night, 0.08)))
     assert decision["decision"] == "refuse" and "against the champion" in failed(decision)
-    assert decision["reason"].startswith("Refused: Macro-F1 is −")
+    assert decision["reason"].startswith("Macro-F1 is −")
 
 
 def test_superior_asks_for_more_than_not_worse(night):
@@ -137,6 +138,30 @@ def test_the_best_ever_bounds_how_far_small_steps_may_lead_down(night):
     assert against(score + 0.2, gate_rows="other rows") == []
 
 
+def test_a_best_on_other_rows_is_not_compared_and_somebody_should_look(night):
+    best = {"version": 3, "gate_macro_f1": 0.99, "gate_rows": "other rows"}
+    reigning = {**night.inputs["reigning_champion"], "best": best}
+    decision = decide(night, reigning_champion=reigning)
+    assert decision["decision"] == "promote" and warned(decision) == ["against the best ever"]
+
+
+def test_gate_rows_are_their_texts_and_golds_whatever_their_ids(night):
+    def rows_of(table):
+        return decide(night, gate_predictions=table)["gate"]["rows_sha256"]
+
+    table = night.inputs["gate_predictions"]
+    place = table.schema.get_field_index("id")
+    ids = pa.array([f"renamed.csv:{i + 9}" for i in range(len(table))], pa.string())
+    renumbered = table.set_column(place, table.schema.field(place), ids)
+    backwards = renumbered.take(np.arange(len(table))[::-1])
+    assert rows_of(table) == rows_of(backwards)
+    assert rows_of(table) != rows_of(table.slice(1))
+    gold = night.gold.copy()
+    gold[0] = (gold[0] + 1) % 3
+    other = night.predictions(gold, night.challenger_ids, night.champion_ids, night.sets)
+    assert rows_of(table) != rows_of(other)
+
+
 def test_without_a_champion_a_model_must_beat_answering_without_reading(night):
     none = {**night.inputs["reigning_champion"], "version": None, "folder": None, "labels": []}
     self_tests = {"challenger": night.self_test_of("c" * 64), "champion": None}
@@ -153,13 +178,36 @@ def test_without_a_champion_a_model_must_beat_answering_without_reading(night):
         assert failed(first(useless)) == ["better than chance"]
 
 
-def test_a_champion_that_does_not_serve_is_said_and_left_out(night):
-    broken = {"passed": False, "reason": "a byte is wrong", "sha256": None, "labels": []}
+@pytest.mark.parametrize("labels", [LABELS, []], ids=["fails its self test", "is lost"])
+def test_a_champion_that_cannot_be_asked_stays(night, labels):
+    """It may still be the better one: the absolute gates are for problems that never had one."""
+    silent = {"passed": False, "reason": "it did not answer in time.", "sha256": None, "labels": []}
     table = night.predictions(night.gold, night.challenger_ids, eval_set=night.sets)
-    self_tests = {**night.inputs["self_tests"], "champion": broken}
-    decision = decide(night, self_tests=self_tests, gate_predictions=table)
-    assert decision["decision"] == "promote" and "delta" not in decision["gate"]
-    assert "the champion serves" in warned(decision) and decision["champion"]["sha256"] == "a" * 64
+    decision = decide(
+        night,
+        self_tests={**night.inputs["self_tests"], "champion": silent},
+        reigning_champion={**night.inputs["reigning_champion"], "labels": labels},
+        gate_predictions=table,
+    )
+    assert failed(decision) == ["the champion serves", "against the champion"]
+    assert "(it did not answer in time)" in decision["reason"]
+    assert "wenliu promote 7 --reason WHY" in decision["reason"]
+    assert decision["champion"]["sha256"] == "a" * 64
+    assert "No, the champion stays." in render_decision(decision)
+
+
+def test_two_models_of_which_nothing_is_known_are_not_the_same(night):
+    """The registry lost the champion's name, and the new bundle fails its self test."""
+    silent = {"passed": False, "reason": "nobody named it", "sha256": None, "labels": []}
+    lost = {"version": None, "folder": None, "sha256": None, "labels": []}
+    decision = decide(
+        night,
+        self_tests={"challenger": silent, "champion": silent},
+        reigning_champion={**night.inputs["reigning_champion"], **lost, "reason": "its name"},
+        gate_predictions=night.inputs["gate_predictions"].slice(0, 0),
+    )
+    assert not decision["unchanged"] and "against the champion" in failed(decision)
+    assert "the registry names no champion" in render_decision(decision)
 
 
 @pytest.mark.parametrize(
@@ -173,7 +221,7 @@ def test_labels_in_another_order_or_lost_are_refused(night, labels, says):
     """Reliability 15: labels in another order: nothing is compared, the champion stays."""
     reigning = {**night.inputs["reigning_champion"], "labels": labels}
     decision = decide(night, reigning_champion=reigning)
-    assert failed(decision) == ["labels"] and says in decision["reason"]
+    assert failed(decision) == ["labels", "against the champion"] and says in decision["reason"]
     assert "delta" not in decision["gate"]
 
 
@@ -202,6 +250,61 @@ def test_a_new_label_is_compared_on_the_old_ones_and_reported_by_itself(night):
     assert decision["gate"]["delta"] > 0 and decision["decision"] == "promote"
 
 
+def later(night, predictions):
+    """A night long after a label came: both models know it, and no frozen row has it."""
+    grown = [*LABELS, "新类"]
+    sha256 = {"challenger": "c" * 64, "champion": "a" * 64}
+    return decide(
+        night,
+        gate_predictions=predictions(grown),
+        label_map={"labels": grown},
+        self_tests={name: night.self_test_of(sha, grown) for name, sha in sha256.items()},
+        reigning_champion={**night.inputs["reigning_champion"], "labels": grown},
+    )
+
+
+def test_a_better_model_may_once_predict_a_label_that_no_gate_row_has(night):
+    better = night.challenger_ids.copy()
+    better[np.flatnonzero(better != night.gold)[0]] = 3
+    decision = later(
+        night,
+        lambda grown: night.predictions(
+            night.gold, better, night.champion_ids, night.sets, labels=grown
+        ),
+    )
+    assert decision["decision"] == "promote" and decision["gate"]["delta"] > 0
+
+
+def test_a_worse_model_gains_nothing_when_the_champion_predicts_such_a_label(night):
+    """By the usual macro-F1 the champion would lose a quarter of its score for one row."""
+    worse, champion = spoiled(night, 0.08), night.champion_ids.copy()
+    champion[np.flatnonzero(champion != night.gold)[0]] = 3
+    decision = later(
+        night,
+        lambda grown: night.predictions(night.gold, worse, champion, night.sets, labels=grown),
+    )
+    assert "against the champion" in failed(decision) and decision["gate"]["delta"] < -0.03
+
+
+def test_a_label_without_gate_rows_is_listed_and_judged_by_its_fresh_rows(night):
+    gold, challenger = night.gold.copy(), night.challenger_ids.copy()
+    gold[2900:2940] = challenger[2900:2930] = 3  # fresh rows
+    challenger[2990] = 3
+
+    def table(grown):
+        return night.predictions(gold, challenger, night.champion_ids, night.sets, labels=grown)
+
+    decision = later(night, table)
+    [alone] = [one for one in decision["slices"] if one["name"] == "新类"]
+    assert alone["rows"] == 0 and alone["champion"] is None and alone["p"] is None
+    [said] = [c for c in decision["groups"][4]["checks"] if c["name"] == "label 新类"]
+    assert "30 of its 40" in said["words"] and not said["warned"]
+    assert "30 of 31 answers" in said["words"]
+    assert "no gate rows" in render_decision(decision)
+    gold[2900:2940] = 0
+    assert "label 新类" in warned(later(night, table))
+
+
 def test_a_lost_slice_refuses_and_is_named(night):
     rows = np.flatnonzero((night.gold == 1) & (np.arange(3000) < 2400))
     worse = spoiled(night, 0.12, rows)
@@ -211,6 +314,17 @@ def test_a_lost_slice_refuses_and_is_named(night):
     assert "label 质量, −" in decision["reason"]
     few = PromotionParams(bootstrap=500, slice_rows=2000)
     assert not failed(decide(night, gate_predictions=answers_of(night, mended), params=few))
+
+
+def test_the_reason_names_no_file(night):
+    """It is told outside, and people name files after whatever is in them."""
+    rows = np.arange(0, 2400, 2)  # those of a.csv
+    worse = spoiled(night, 0.06, rows)
+    worse[1:2400:2] = night.gold[1:2400:2]
+    decision = decide(night, gate_predictions=answers_of(night, worse))
+    assert failed(decision) == ["no slice is lost"]
+    assert "a source, −" in decision["reason"] and "a.csv" not in decision["reason"]
+    assert any(one["name"] == "a.csv" for one in decision["slices"])
 
 
 def test_a_small_loss_of_a_slice_is_tolerated_even_if_it_is_sure(night):
@@ -258,6 +372,13 @@ def test_training_that_did_not_train(night):
     assert failed(decide(night, training_history=history[:31], finetuning_report=stopped)) == [
         "evaluations"
     ]
+    resumed = {**night.inputs["finetuning_report"], "resumed_from": 20}
+    [said] = [
+        check["words"]
+        for check in decide(night, finetuning_report=resumed)["groups"][1]["checks"]
+        if check["name"] == "resumed"
+    ]
+    assert "resumed at step 20" in said
     first = {**night.inputs["finetuning_report"], "best_epoch": 1.0}
     assert warned(decide(night, finetuning_report=first)) == ["evaluations"]
 
@@ -265,7 +386,6 @@ def test_training_that_did_not_train(night):
 @pytest.mark.parametrize(
     ("name", "change", "check"),
     [
-        ("ingestion_report", {"quarantined": 2000}, "rows that could be read"),
         ("drift_report", {"verdict": "fail", "measures": {
             "length": {"verdict": "fail", "words": "Texts are longer."}}}, "drift"),
         ("registered_model", {"version": None}, "registered"),
@@ -274,7 +394,7 @@ def test_training_that_did_not_train(night):
         ("reigning_champion", {"blocked": {"data-config": "it answered nonsense"}},
          "not rolled back before"),
         ("export_report", {"bundle_sha256": "d" * 64}, "checksum"),
-        ("export_report", {"raw_path": {"same_labels": 0.9, "rows": 300}},
+        ("export_report", {"raw_path": {"decided_on": {"same_labels": 0.9, "rows": 300}}},
          "raw text gives evaluation's labels"),
     ],
 )  # fmt: skip

@@ -18,6 +18,7 @@ from wenliu.pipelines.promotion.nodes import (
     render_decision,
 )
 from wenliu.schemas import GatePredictions
+from wenliu.serving import self_test
 from wenliu.serving.bundle import Bundle
 from wenliu.serving.manifest import MANIFEST, build_manifest
 
@@ -46,7 +47,8 @@ def audited(tiny_problem):
 
 
 def reigning(folder):
-    return {"folder": folder, "version": 1, "sha256": None, "labels": []}
+    version = None if folder is None else 1
+    return {"folder": folder, "version": version, "sha256": None, "labels": [], "reason": ""}
 
 
 def test_both_models_answer_the_same_raw_rows(tiny_problem, audited, tmp_path):
@@ -81,6 +83,32 @@ def test_a_champion_with_a_flipped_byte_is_not_asked(tiny_problem, audited, tmp_
     assert table["champion"].null_count == 3 and not table["challenger"].null_count
     turned = {name: tests[other] for name, other in zip(tests, reversed(tests), strict=True)}
     assert not len(answer_gate_rows(damaged, champion, turned, label_map, audited))
+
+
+def test_a_champion_whose_bundle_is_lost_is_not_no_champion(tiny_problem, audited):
+    lost = {**reigning(None), "version": 1, "reason": "the bundle is nowhere"}
+    unnamed = {**reigning(None), "reason": "nobody named it"}
+    for champion in (lost, unnamed):
+        tests = check_bundles(tiny_problem.bundle, champion)
+        assert tests["champion"]["reason"] == champion["reason"]
+        assert not tests["champion"]["passed"]
+    table = answer_gate_rows(
+        tiny_problem.bundle, lost, tests, tiny_problem.json("label_map"), audited
+    )
+    assert table["champion"].null_count == 3
+
+
+def test_a_champion_that_fails_for_a_moment_is_asked_again(monkeypatch):
+    asked = []
+
+    def busy(bundle):
+        asked.append(bundle)
+        return {"passed": asked.count(bundle) > 1}
+
+    monkeypatch.setattr(self_test, "self_test", busy)
+    tests = check_bundles(Path("new"), reigning(Path("old")))
+    assert tests["champion"]["passed"] and not tests["challenger"]["passed"]
+    assert asked == [Path("new"), Path("old"), Path("old")]
 
 
 def test_without_a_champion_its_columns_are_empty(tiny_problem, audited):

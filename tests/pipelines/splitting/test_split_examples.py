@@ -1,7 +1,7 @@
 """Rows keep their side: as data grow, as twins, as groups, whatever is given."""
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import pyarrow as pa
@@ -9,9 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from wenliu.codes import numbered_names
 from wenliu.errors import UserError
 from wenliu.params import SplittingParams
+from wenliu.part import Part
+from wenliu.parts import Parts
+from wenliu.pipelines.audit.rows import Rows
+from wenliu.pipelines.splitting.narrow import NarrowRows, group_numbers
 from wenliu.pipelines.splitting.nodes import split_examples
+from wenliu.pipelines.splitting.shares import check_class_sizes
 from wenliu.schemas import CleanExamples, SplitExamples
 from wenliu.text.normal_form import normal_form_v1
 
@@ -62,6 +68,57 @@ def test_shares_are_about_right():
     assert report["splits"] == {s: sides.count(s) for s in ("train", "validation", "test")}
     assert not any(result.column("split_given").to_pylist())
     assert report["labels"]["train"]["甲"] + report["labels"]["train"]["乙"] == sides.count("train")
+
+
+def test_groups_that_given_splits_part_are_told_of_across_parts():
+    splits = ["train", "validation", "test", "train"] * 5
+    groups = [None, "甲组", "乙组", None, None, "乙组", "丙组", "乙组", *[None] * 12]
+    _, report, _ = split(table(many(20), splits, groups, chunk=3), UNCHECKED)
+    assert report["warnings"][-1] == "Given splits part 1 groups, the first is '乙组'."
+    groups[4:8] = [None] * 4
+    assert split(table(many(20), splits, groups, chunk=3), UNCHECKED)[1]["warnings"] == []
+
+
+#: Counts what is allocated from it, and outlives everything that is.
+POOL = pa.proxy_memory_pool(pa.default_memory_pool())
+
+
+@pytest.mark.parametrize("of", [NarrowRows.of, Rows.of])
+def test_names_are_never_held_of_all_rows(of, tmp_path):
+    """Ten parts whose groups take 16 MB and file names 11: one part's are in memory."""
+    rows, parts = 5_000, []
+    for number in range(10):
+        name = f"{number}" + "很长的文件名" * 12
+        columns = {
+            "split": ["train"] * rows,
+            "label_id": pa.array([0] * rows, pa.int32()),
+            "group": [f"{'用户' * 50}{place // 3:09}" for place in range(rows)],
+            "source": [name] * rows,
+        }
+        parts.append(Part.of(pa.record_batch(columns)))
+    schema = parts[0].columns["split"].batch.schema
+    Parts(schema, parts).write(tmp_path, "parquet")
+    stored = Parts.open(tmp_path)
+    del parts
+    before = pa.default_memory_pool()
+    pa.set_memory_pool(POOL)
+    try:
+        found = of(stored)
+        assert 0 < POOL.max_memory() < 6_000_000
+    finally:
+        pa.set_memory_pool(before)
+    assert found.source.tolist() == [number for number in range(10) for _ in range(rows)]
+    assert [name[0] for name in found.sources] == list("0123456789")
+    if of == NarrowRows.of:
+        assert found.groups.tolist() == [place // 3 for place in range(rows)] * 10
+
+
+def test_rows_without_a_group_and_no_rows_have_no_number():
+    some = [pa.array(["b", None, "a"]), pa.array([None, None], pa.string()), pa.array(["a", "b"])]
+    assert group_numbers(some).tolist() == [0, -1, 1, -1, -1, 1, 0]
+    assert group_numbers([]).tolist() == group_numbers([pa.array([], pa.string())]).tolist() == []
+    numbers, names = numbered_names(column.drop_null() for column in some)
+    assert (numbers.tolist(), names) == ([0, 1, 1, 0], ["b", "a"])
 
 
 texts = st.lists(st.text(max_size=12), min_size=1, max_size=40)
@@ -170,6 +227,16 @@ def test_too_small_classes_are_named_with_their_counts():
     assert error.value.remedy
     with pytest.raises(UserError, match=r"'丙' \(0\)"):
         split(table(many(1000)), labels=[*LABELS, "丙"])
+
+
+def test_a_label_that_was_added_may_wait_for_its_first_rows():
+    counts = {"train": Counter(a=9), "validation": Counter(a=3), "test": Counter(a=3)}
+    assert check_class_sizes(counts, ["a", "新"], DEFAULTS, ["新"]) == []
+    with pytest.raises(UserError, match="'新' \\(0\\) rows in all"):
+        check_class_sizes(counts, ["a", "新"], DEFAULTS)
+    counts["train"]["新"] = 1  # its first row has come: from now on it is a class as any other
+    with pytest.raises(UserError, match="'新' \\(1\\) rows in all"):
+        check_class_sizes(counts, ["a", "新"], DEFAULTS, ["新"])
 
 
 def test_a_large_class_that_a_split_lacks_is_a_warning():

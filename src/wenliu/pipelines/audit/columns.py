@@ -20,7 +20,7 @@ KEYS = tuple(f"key_{band:02}" for band in range(BANDS))
 
 @dataclass(frozen=True)
 class ReadTexts(ColumnFunction):
-    """From ``text`` and ``clean_text`` to numbers by which twins are found, and normal forms.
+    """From ``text`` and ``clean_text`` to the numbers by which twins are found: 136 bytes a row.
 
     Attributes:
         min_chars: Shorter normal forms are never near twins.
@@ -34,7 +34,7 @@ class ReadTexts(ColumnFunction):
         return 100_000_000
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """Band keys and ``form`` stand at the first of equal normal forms that are long enough."""
+        """Band keys stand at the first of equal normal forms that are long enough."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
@@ -50,7 +50,7 @@ class ReadTexts(ColumnFunction):
             if len(form) >= self.min_chars:
                 first.setdefault(form, row)
         rows = np.fromiter(first.values(), np.int64, len(first))
-        keys = np.zeros((BANDS, len(texts)), np.uint64)
+        keys = np.zeros((BANDS, len(texts)), np.uint32)
         keys[:, rows] = band_keys(list(first))
         lengths = np.zeros(len(texts), np.int32)
         lengths[rows] = [len(form) for form in first]
@@ -60,7 +60,6 @@ class ReadTexts(ColumnFunction):
             (cleaned == 0) | np.array([not form for form in forms], bool),
             pc.utf8_length(batch["text"]),
             lengths,
-            pa.array(forms, pa.string(), mask=lengths == 0),
             *keys,
         ]
         return pa.RecordBatch.from_arrays([pa.array(column) for column in columns], schema=schema())
@@ -76,7 +75,6 @@ def schema() -> pa.Schema:
             pa.field("blank", pa.bool_(), nullable=False),  # nothing is left of the text
             pa.field("length", pa.int32(), nullable=False),  # characters of the raw text
             pa.field("form_length", pa.int32(), nullable=False),  # 0: not compared
-            pa.field("form", pa.string()),
-            *(pa.field(name, pa.uint64(), nullable=False) for name in KEYS),
+            *(pa.field(name, pa.uint32(), nullable=False) for name in KEYS),
         ]
     )

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from wenliu.codes import NONE, Bools, Codes
 from wenliu.errors import UserError
 from wenliu.frozen import Frozen, Hashes
@@ -34,8 +32,7 @@ def check_frozen(frozen: Frozen, hashes: Hashes, rows: Rows, dropped: Codes, fet
     Raises:
         UserError: There are some.
     """
-    is_frozen = frozen.sets_of(hashes) != NONE
-    overlap = np.flatnonzero(is_frozen & ~rows.sides["test"] & (dropped == KEPT))
+    overlap = frozen.overlap(hashes, ~rows.sides["test"] & (dropped == KEPT))
     if len(overlap):
         shown = fetch(overlap[:_SHOWN].tolist())
         raise UserError(
@@ -45,7 +42,7 @@ def check_frozen(frozen: Frozen, hashes: Hashes, rows: Rows, dropped: Codes, fet
             remedy="these rows were split before the problem was frozen: split them again, "
             "kedro run --from-nodes splitting.split_examples",
         )
-    return is_frozen
+    return frozen.sets_of(hashes) != NONE
 
 
 def report_frozen(frozen: Frozen, is_frozen: Bools, twins: Twins, rows: Rows) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from wenliu.codes import Bools, codes_of
+from wenliu.codes import Bools, codes_of, numbered_names
 from wenliu.schemas import SPLITS
 
 if TYPE_CHECKING:
@@ -38,17 +38,17 @@ class Rows:
 
     @classmethod
     def of(cls, parts: Parts) -> Rows:
-        """Reads the columns of ``split_examples``."""
-        import pyarrow.compute as pc
-
-        narrow = parts.table(["split", "label_id", "source"])
-        split = codes_of(narrow["split"], SPLITS)
-        sides = {name: split == number for number, name in enumerate(SPLITS)}
-        labels = narrow["label_id"].to_numpy().astype(np.int64)
-        sources = narrow["source"].unique()
-        return cls(
-            sides, labels, sources.to_pylist(), pc.index_in(narrow["source"], sources).to_numpy()
+        """Reads the columns of ``split_examples``; names become numbers part by part."""
+        split = np.concatenate(
+            [
+                np.empty(0, np.int8),
+                *(codes_of(batch["split"], SPLITS) for batch in parts.batches(["split"])),
+            ]
         )
+        source, sources = numbered_names(batch["source"] for batch in parts.batches(["source"]))
+        sides = {name: split == number for number, name in enumerate(SPLITS)}
+        labels = parts.column("label_id").to_numpy().astype(np.int64)
+        return cls(sides, labels, sources, source)
 
     def split_of(self, row: int) -> str:
         """The split of one row."""

@@ -47,13 +47,13 @@ def find_twins(parts: Parts, similarity: float, min_chars: int) -> Texts:
         parts,
         _TEXTS,
         columns.schema(),
-        format="arrow",  # to be memory-mapped: candidates look up their forms in no order
+        format="arrow",  # to be memory-mapped: a night looks at all keys and copies few
         description="Reading the texts",
     )
     raw, distinct = numbered(_digests(read, columns.RAW))
     normal, firsts = numbered(_digests(read, columns.NORMAL))
     compared = firsts[read.column("form_length").to_numpy()[firsts] > 0]
-    near = NearPairs(similarity, min_chars).find(read, compared, parts.digests(_TEXTS[:1]))
+    near = NearPairs(similarity, min_chars).find(read, compared, parts.select(["text"]))
     twins = Twins(
         raw,
         normal,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,15 +37,43 @@ class Answers:
         return len(self.predicted)
 
 
-def asked_model(champion: Mapping[str, Any], bundle: Path) -> tuple[Path, str]:
-    """The champion's bundle and what to call it; tonight's where there is no champion yet.
+@dataclass(frozen=True)
+class Asked:
+    """The model whose answers are compared.
+
+    Attributes:
+        bundle: Loaded.
+        name: What to call it.
+        warnings: What was wrong with the one that should have been asked.
+    """
+
+    bundle: Bundle
+    name: str
+    warnings: tuple[str, ...] = ()
+
+
+def load_asked(champion: Mapping[str, Any], bundle: Path) -> Asked:
+    """The champion's bundle; tonight's where there is no champion, or where it does not load.
 
     The champion has seen none of the new rows. Tonight's model has learned from their like, so it
     is surer of them than the model was that serves while they come in.
     """
-    if champion["version"] is None:
-        return bundle, "tonight's model (there is no champion yet)"
-    return Path(champion["folder"]), f"the champion, version {champion['version']}"
+    from wenliu.serving.bundle import Bundle
+
+    why = str(champion.get("reason") or "")
+    if champion["folder"] is not None:
+        try:
+            serving = Bundle.load(Path(champion["folder"]), engine="onnxruntime")
+        except Exception as error:  # an engine's too: it may be older than what runs tonight
+            logging.getLogger(__name__).info("the champion does not load", exc_info=error)
+            why = f"version {champion['version']} does not load ({type(error).__name__})."
+        else:
+            return Asked(serving, f"the champion, version {champion['version']}")
+    tonights = Bundle.load(bundle, engine="onnxruntime")
+    if not why:
+        return Asked(tonights, "tonight's model (there is no champion yet)")
+    warning = f"Tonight's model was asked, which is surer of new rows than the champion: {why}"
+    return Asked(tonights, "tonight's model (the champion cannot be asked)", (warning,))
 
 
 def ask(bundle: Bundle, texts: Sequence[str]) -> Answers:

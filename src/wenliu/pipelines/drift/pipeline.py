@@ -18,6 +18,7 @@ def create_pipeline() -> Pipeline:
                     "label_map",
                     "bundle",
                     "reigning_champion",
+                    "settled_intakes",
                     "params:drift",
                     "params:model",
                 ],

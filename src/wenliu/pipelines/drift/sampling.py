@@ -40,17 +40,28 @@ class Sample:
 
 
 def sample_rows(
-    audited_examples: Parts, new_sources: Collection[str], rows: int, seed: int
+    audited_examples: Parts,
+    new_sources: Collection[str],
+    other_sources: Collection[str],
+    rows: int,
+    seed: int,
 ) -> dict[str, Sample]:
     """A sample under each of :data:`NAMES`, in the order of the table.
 
-    Reads narrow columns whole and texts part by part. Rows of the audit set are in none: they are
-    to decide nothing.
+    Narrow columns are read whole, texts only of parts of which a row was chosen. Rows of the audit
+    set are in no sample: they are to decide nothing.
+
+    Args:
+        audited_examples: All rows.
+        new_sources: Files of the new rows.
+        other_sources: Files that are new too; their rows are in no sample.
+        rows: In a sample, at most.
+        seed: Of the choice.
     """
     side = np.concatenate(
         [np.zeros(0, np.int64)]
         + [
-            _sides(batch, new_sources)
+            _sides(batch, new_sources, other_sources)
             for batch in audited_examples.batches(["source", "split", "eval_set"])
         ]
     )
@@ -72,17 +83,21 @@ def sample_rows(
     }
 
 
-def _sides(batch: Any, new_sources: Collection[str]) -> NDArray[np.int64]:
-    """For each row the position of its sample in :data:`NAMES`; -1 for rows of the audit set."""
+def _sides(
+    batch: Any, new_sources: Collection[str], other_sources: Collection[str]
+) -> NDArray[np.int64]:
+    """For each row the position of its sample in :data:`NAMES`; -1 for rows that are in none."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    sources = pa.array(sorted(new_sources), pa.string())
-    is_new = pc.is_in(batch["source"], value_set=sources)
+    is_new, is_other = (
+        pc.is_in(batch["source"], value_set=pa.array(sorted(sources), pa.string()))
+        for sources in (new_sources, other_sources)
+    )
     held_out = pc.not_equal(batch["split"], "train")
     audit = pc.equal(pc.fill_null(batch["eval_set"], ""), "audit")
     side = 2 * np.asarray(held_out, np.int64) + np.asarray(is_new, np.int64)
-    side[np.asarray(audit, bool)] = -1
+    side[np.asarray(pc.or_(audit, is_other), bool)] = -1
     return side
 
 
@@ -92,11 +107,13 @@ def _read(table: Parts, chosen: NDArray[np.bool_]) -> dict[str, list[str]]:
 
     found: dict[str, list[str]] = {column: [] for column in _COLUMNS}
     start = 0
-    for batch in table.batches(list(_COLUMNS)):
-        rows = batch.filter(pa.array(chosen[start : start + batch.num_rows]))
-        start += batch.num_rows
-        for column, values in found.items():
-            values.extend(rows[column].to_pylist())
+    for part in table.select(_COLUMNS).each():
+        mask = chosen[start : start + part.num_rows]
+        start += part.num_rows
+        for batch in part.batches() if mask.any() else ():
+            rows = batch.filter(pa.array(mask))
+            for column, values in found.items():
+                values.extend(rows[column].to_pylist())
     return found
 
 

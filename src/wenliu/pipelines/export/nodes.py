@@ -12,6 +12,7 @@ from typing import Any
 from wenliu.errors import UserError
 from wenliu.frames import Table
 from wenliu.params import ExportParams, ModelParams
+from wenliu.parts import Parts
 
 _VERSIONS = ("numpy", "onnxruntime", "tokenizers", "torch", "transformers")
 
@@ -27,11 +28,14 @@ def build_bundle(
     checkpoint_profile: dict,
     finetuning_report: dict,
     token_ids: Table,
+    audited_examples: Table | Parts,
     training_workspace: Path,
     params: ExportParams,
     model_params: ModelParams,
 ) -> Mapping[str, bytes | Path]:
     """Everything a server needs, as the files of one folder.
+
+    Of a frozen problem, gate and audit rows have no part in what is offered.
 
     Returns:
         File name to content; ``manifest.json`` lists the others with their sha256.
@@ -44,6 +48,7 @@ def build_bundle(
     from wenliu.modeling.onnx_export import export_onnx
     from wenliu.pipelines.export.model_card import write_model_card
     from wenliu.pipelines.export.precisions import offer_precisions
+    from wenliu.pipelines.export.rows import leave_out_judges
     from wenliu.pipelines.export.scores import headline_scores
     from wenliu.progress import progress_bar
     from wenliu.serving.manifest import build_manifest
@@ -51,6 +56,7 @@ def build_bundle(
 
     onnx_file = training_workspace / "model.onnx"
     task = get_task(model_params.task)
+    choosing = leave_out_judges(token_ids, audited_examples)
     with progress_bar(3, "building the bundle", "part") as bar:
 
         def say(what: str) -> None:
@@ -62,11 +68,11 @@ def build_bundle(
         bar.update()
         _refuse_two_files(onnx_file)
         say("comparing with torch")
-        parity = compare_with_torch(model, onnx_file, token_ids, params, model_params.device)
+        parity = compare_with_torch(model, onnx_file, choosing, params, model_params.device)
         bar.update()
         offer = offer_precisions(
             onnx_file,
-            token_ids,
+            choosing,
             task,
             len(label_map["labels"]),
             calibration["temperature"],
@@ -163,7 +169,8 @@ def verify_bundle(
 ) -> dict[str, Any]:
     """Recomputes the test score from raw text, through nothing but the runtime.
 
-    Uses the validation rows where there is no test.
+    Uses the validation rows where there is no test. Gate and audit rows of a frozen problem are
+    scored and decide nothing: then validation and fresh rows do.
 
     Returns:
         ``export_report``: ``parity`` (ONNX against torch), ``raw_path`` (runtime against

@@ -24,6 +24,7 @@ def create_pipeline() -> Pipeline:
                     "checkpoint_profile",
                     "finetuning_report",
                     "token_ids",
+                    "audited_examples",
                     "training_workspace",
                     "params:export",
                     "params:model",

@@ -1,7 +1,7 @@
 """Every engine and precision measured against fp32; what loses labels is not offered.
 
-The scores are those of validation rows. Labels are held against fp32's on validation and on test:
-that needs no gold labels, so it spends nothing of the test.
+The scores are those of validation rows. Labels are held against fp32's on validation and on those
+test rows that export may choose by: of a frozen problem the fresh ones.
 
 What is offered can be asked for; chosen by itself is only what gives a text the same probabilities
 whoever its neighbours are. onnxruntime's int8 does not: its scales are those of the whole batch.
@@ -63,7 +63,7 @@ def offer_precisions(
 
     Args:
         onnx_file: The fp32 model; the others are written beside it.
-        token_ids: Rows of all splits.
+        token_ids: Rows of all splits, without those that judge models.
         task: Which scores count.
         n_labels: Outputs of the model.
         temperature: Of the calibration, which all precisions share.

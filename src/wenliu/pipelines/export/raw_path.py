@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from wenliu.codes import Bools
 from wenliu.errors import UserError
 from wenliu.frames import Table
 from wenliu.metrics import softmax
 from wenliu.parts import Parts
+from wenliu.pipelines.export.rows import may_choose
 from wenliu.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -34,27 +36,34 @@ def compare_with_evaluation(
 ) -> dict[str, Any]:
     """Predicts the evaluated rows again from raw text.
 
+    All test rows are scored. Whether the bundle gives evaluation's labels is decided on them too,
+    but in a frozen problem on validation and fresh rows: what judges models decides nothing here.
+
     Args:
         bundle: What will be served, in fp32.
         served: The same bundle, as the engines and precisions that were chosen compute it.
         examples: Raw rows.
-        audited_examples: Rows with the text that training and evaluation read.
+        audited_examples: Rows with the text that training and evaluation read, and what they judge.
         predictions: Logits of the evaluation, by id.
         tolerance: Two top logits closer than this are a tie, which either side may break.
 
     Returns:
         ``split``, ``rows``, ``same_labels`` (a share), ``accuracy``, ``accuracy_difference``,
-        ``max_abs_probability_difference``; and the last four for each of ``served``, by its engine
-        and precision, in ``served``.
+        ``max_abs_probability_difference``; the last four for each of ``served``, by its engine
+        and precision, in ``served``; ``decided_on``: ``rows`` and ``same_labels`` of those that
+        decide, ties left out.
 
     Raises:
         UserError: When a cleaned text differs from training's, or labels do.
     """
-    import pyarrow.compute as pc
-
     predictions = Parts.of(predictions).table()
-    split = "test" if pc.any(pc.equal(predictions["split"], "test")).as_py() else "validation"
-    rows = predictions.filter(pc.equal(predictions["split"], split))
+    splits = np.array(predictions["split"].to_pylist(), dtype=np.str_)
+    split = "test" if "test" in splits else "validation"
+    scored = splits == split
+    decides = _deciding(predictions["id"], audited_examples, scored)
+    read = scored | decides
+    scored, decides = scored[read], decides[read]
+    rows = predictions.filter(read)
     ids = rows["id"].to_pylist()
     raw = _by_id(examples, "text", ids)
     cleaned = _by_id(audited_examples, "clean_text", ids)
@@ -65,27 +74,47 @@ def compare_with_evaluation(
     same = logits.argmax(axis=1) == evaluated.argmax(axis=1)
     top_two = np.sort(evaluated, axis=1)[:, -2:]
     tie = top_two[:, -1] - top_two[:, 0] <= tolerance
-    share = float((same | tie).mean())
+    n = int(decides.sum())
+    share = float((same | tie)[decides].mean()) if n else 1.0
     if share < SAME_LABELS:
         raise UserError(
-            f"The bundle gives {1 - share:.2%} of the {split} rows another label than evaluation.",
+            f"The bundle gives {1 - share:.2%} of {n:,} rows another label than evaluation.",
             where="verify_bundle: raw text through the runtime path",
             remedy="Run tokenization to export again; the bundle is not to be used.",
         )
     by_others: dict[str, dict[str, float]] = {}
     for other, its in zip(served, others, strict=True):
         name = f"{other.choice.precision} by {other.choice.engine}"
-        found = _against(its, evaluated, gold, bundle.temperature)
-        by_others[name] = found
-        if found["same_labels"] < SERVED_LABELS:
+        by_others[name] = _against(its[scored], evaluated[scored], gold[scored], bundle.temperature)
+        same = (its.argmax(axis=1) == evaluated.argmax(axis=1))[decides]
+        if n and same.mean() < SERVED_LABELS:
             raise UserError(
-                f"{name} gives {1 - found['same_labels']:.2%} of the {split} rows another label "
-                "than evaluation, more than it did when it was offered.",
+                f"{name} gives {1 - same.mean():.2%} of {n:,} rows another label than "
+                "evaluation, more than it did when it was offered.",
                 where="verify_bundle: raw text through the runtime path",
                 remedy="Leave it out with export.precisions, and run export again.",
             )
-    fp32 = _against(logits, evaluated, gold, bundle.temperature)
-    return {"split": split, "rows": len(ids), **fp32, "served": by_others}
+    fp32 = _against(logits[scored], evaluated[scored], gold[scored], bundle.temperature)
+    return {
+        "split": split,
+        "rows": int(scored.sum()),
+        **fp32,
+        "served": by_others,
+        "decided_on": {"rows": n, "same_labels": share},
+    }
+
+
+def _deciding(ids: Any, audited_examples: Table | Parts, scored: Bools) -> Bools:
+    """Which of the evaluated rows decide: those that are scored, unless some judge models."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    chosen = may_choose(audited_examples)
+    if chosen.all():
+        return scored
+    choosing = Parts.of(audited_examples).column("id").filter(pa.array(chosen))
+    decides: Bools = pc.is_in(ids, value_set=choosing.combine_chunks()).to_numpy()
+    return decides
 
 
 def _against(

@@ -54,7 +54,7 @@ def fit_model(
     }
     workspace = Path(training_workspace)
     weights = count_weights(checkpoint_profile, **made_of)
-    check_space(workspace, weights, training.bytes + validation.bytes)
+    check_space(workspace, weights, training.bytes + validation.bytes, processes.total)
     model = build_model(checkpoint_profile, **made_of)
     settings = resolve_settings(
         finetuning_params,

@@ -1,22 +1,20 @@
-"""Guards the labels: what came is held against what was agreed on, and against older rows.
+"""Guards the labels: what came is held against what was agreed on.
 
 A label nobody knows, one that has no row any more, or labels in another order make another task of
-it: the run stops. Shares of labels and lengths of texts may drift; from where that is said and from
-where it stops the run stands in ``ingestion.guard``.
+it: the run stops. Shares of labels and lengths of texts may drift (``shifts.py``); from where that
+is said and from where it stops the run stands in ``ingestion.guard``.
 """
 
 from __future__ import annotations
 
-import math
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from wenliu.errors import UserError
-from wenliu.inbox import newest_sources, parse_stored
-from wenliu.params import GuardParams
+from wenliu.inbox import parse_stored
 from wenliu.pipelines.ingestion.tallies import FileTally
 
 Verdict = Literal["ok", "warn", "fail"]
@@ -52,6 +50,7 @@ def guard_labels(
     tallies: Sequence[FileTally],
     frozen: Sequence[str] | None,
     names: Sequence[str] | None,
+    awaited: Collection[str] = (),
     *,
     trial: bool,
 ) -> list[Finding]:
@@ -62,24 +61,14 @@ def guard_labels(
         frozen: The frozen labels, in order; None: the problem is not frozen, and the files that
             did not come by the inbox (else the first intake) say which labels there are.
         names: Those of the file of names, in order.
+        awaited: Frozen labels that were added later and have had no row on any night.
         trial: Whether only some rows of each file were read.
     """
     known = frozen if frozen is not None else _labels_of(_first(tallies))
     findings = [_unknown(tallies, known, frozen=frozen is not None)]
     if frozen is not None:
-        findings += [_lost(tallies, frozen, trial=trial), _order(names, frozen)]
+        findings += [_lost(tallies, frozen, awaited, trial=trial), _order(names, frozen)]
     return findings
-
-
-def guard_newest(tallies: Sequence[FileTally], params: GuardParams) -> list[Finding]:
-    """Whether the rows of the newest intake look like all older ones."""
-    sources = newest_sources(tally.source for tally in tallies)
-    new = [tally for tally in tallies if tally.source in sources]
-    old = [tally for tally in tallies if tally.source not in sources]
-    rows = sum(tally.rows for tally in new)
-    if rows < params.min_rows or not sum(tally.rows for tally in old):
-        return []
-    return [_shares(new, old, params), _lengths(new, old, params)]
 
 
 def refuse(findings: Iterable[Finding]) -> list[dict[str, Any]]:
@@ -130,20 +119,25 @@ def _unknown(tallies: Sequence[FileTally], known: Sequence[str], *, frozen: bool
     )
 
 
-def _lost(tallies: Sequence[FileTally], frozen: Sequence[str], *, trial: bool) -> Finding:
+def _lost(
+    tallies: Sequence[FileTally], frozen: Sequence[str], awaited: Collection[str], *, trial: bool
+) -> Finding:
     there = _labels_of(tallies)
-    lost = [label for label in frozen if label not in there]
-    if not lost:
-        return Finding("lost_labels", "ok", "Every frozen label has rows.", [])
-    return Finding(
-        "lost_labels",
-        "warn" if trial else "fail",
-        f"No row has the frozen label {_listed(lost)}.",
-        lost,
-        where="labels in frozen.yml",
-        remedy="bring its rows back, or, where it was only just added, drop a file with some into "
-        "the inbox",
-    )
+    missing = [label for label in frozen if label not in there]
+    lost = [label for label in missing if label not in awaited]
+    if lost:
+        return Finding(
+            "lost_labels",
+            "warn" if trial else "fail",
+            f"No row has the frozen label {_listed(lost)}.",
+            missing,
+            where="labels in frozen.yml",
+            remedy="bring its rows back; what was rejected is read again by: wenliu inbox retry",
+        )
+    if missing:
+        words = f"The added label {_listed(missing)} has no row yet: no model can learn it."
+        return Finding("lost_labels", "warn", words, missing)
+    return Finding("lost_labels", "ok", "Every frozen label has rows.", [])
 
 
 def _order(names: Sequence[str] | None, frozen: Sequence[str]) -> Finding:
@@ -163,58 +157,6 @@ def _order(names: Sequence[str] | None, frozen: Sequence[str]) -> Finding:
     )
 
 
-def _shares(new: Sequence[FileTally], old: Sequence[FileTally], params: GuardParams) -> Finding:
-    """Total variation distance of the label shares, less what chance makes of so many rows."""
-    now, before = (sum((tally.labels for tally in each), Counter()) for each in (new, old))
-    rows, total = now.total(), before.total()
-    distance = chance = 0.0
-    for label in now | before:
-        share = before[label] / total
-        distance += abs(now[label] / rows - share) / 2
-        # Mean absolute deviation of a share among so many rows, halved.
-        chance += math.sqrt(2 * share * (1 - share) / (math.pi * rows)) / 2
-    value = max(0.0, distance - chance)
-    most = max(now | before, key=lambda label: abs(now[label] / rows - before[label] / total))
-    return Finding(
-        "label_shares",
-        _verdict(value, params.warn_label_shift, params.fail_label_shift),
-        f"Label shares of the {rows:,} newest rows differ from older ones by {value:.0%} beyond "
-        f"chance; most: {most!r}, {before[most] / total:.0%} before, {now[most] / rows:.0%} now.",
-        round(value, 4),
-        params.warn_label_shift,
-        params.fail_label_shift,
-        **_ways(new),
-    )
-
-
-def _lengths(new: Sequence[FileTally], old: Sequence[FileTally], params: GuardParams) -> Finding:
-    now, before = (
-        _median(sum((tally.lengths for tally in each), Counter())) for each in (new, old)
-    )
-    value = max(now + 1, before + 1) / min(now + 1, before + 1)
-    return Finding(
-        "text_lengths",
-        _verdict(value, params.warn_length_ratio, params.fail_length_ratio),
-        f"The median text of the newest rows has {now} characters; of older ones {before}.",
-        round(value, 2),
-        params.warn_length_ratio,
-        params.fail_length_ratio,
-        **_ways(new),
-    )
-
-
-def _ways(new: Sequence[FileTally]) -> dict[str, str]:
-    return {
-        "where": ", ".join(tally.source for tally in new[:_SHOWN]),
-        "remedy": f"look at the file; wenliu inbox reject '{new[0].source}' takes it out again, a "
-        "higher threshold in ingestion.guard lets it pass",
-    }
-
-
-def _verdict(value: float, warn: float, fail: float) -> Verdict:
-    return "fail" if value >= fail else "warn" if value >= warn else "ok"
-
-
 def _first(tallies: Sequence[FileTally]) -> list[FileTally]:
     own = [tally for tally in tallies if not parse_stored(tally.source)]
     if own:
@@ -225,15 +167,6 @@ def _first(tallies: Sequence[FileTally]) -> list[FileTally]:
 
 def _labels_of(tallies: Sequence[FileTally]) -> list[str]:
     return list(sum((tally.labels for tally in tallies), Counter()))
-
-
-def _median(counts: Counter[int]) -> int:
-    half, seen = counts.total() / 2, 0
-    for value in sorted(counts):
-        seen += counts[value]
-        if seen >= half:
-            return value
-    return 0
 
 
 def _typed(label: str) -> str:

@@ -9,10 +9,14 @@ from typing import Any
 from wenliu.frames import Table
 from wenliu.inbox import came_by_inbox
 from wenliu.params import IngestionParams
+from wenliu.settled import NOTHING_SETTLED
 
 
 def read_examples(
-    raw_files: list, frozen_sets: dict, params: IngestionParams
+    raw_files: list,
+    frozen_sets: dict,
+    params: IngestionParams,
+    settled_intakes: dict | None = None,
 ) -> tuple[Table, Table, dict[str, Any], dict[str, Any]]:
     """Reads the raw files of a problem, those that it has not read on another night.
 
@@ -20,6 +24,7 @@ def read_examples(
         raw_files: Paths; the file of label names may be among them.
         frozen_sets: Its ``labels`` are the order of labels; empty where nothing is frozen.
         params: How to read the files.
+        settled_intakes: With which files a night has passed; None: with none.
 
     Returns:
         Examples, quarantine, label map, report.
@@ -35,12 +40,13 @@ def read_examples(
         splits_passed_over,
     )
     from wenliu.pipelines.ingestion.columns import number_rows
-    from wenliu.pipelines.ingestion.guard import guard_labels, guard_newest, refuse
+    from wenliu.pipelines.ingestion.guard import guard_labels, refuse
     from wenliu.pipelines.ingestion.ids import settle_ids
     from wenliu.pipelines.ingestion.labels import label_map_of, read_label_names
     from wenliu.pipelines.ingestion.opening import open_raw_files, source_names
     from wenliu.pipelines.ingestion.reading import FileReader, read_files
     from wenliu.pipelines.ingestion.reports import describe_ingestion
+    from wenliu.pipelines.ingestion.shifts import guard_new_rows
     from wenliu.pipelines.ingestion.splits import splits_of_files
 
     paths = [Path(path) for path in raw_files]
@@ -58,10 +64,12 @@ def read_examples(
     use_ids, warnings = settle_ids(good, tallies, given=params.columns.id is not None)
     refuse_too_many_bad_rows(tallies, params.max_bad_rows)
     frozen = frozen_sets.get("labels")
+    settled = settled_intakes or NOTHING_SETTLED
+    awaited = set(frozen_sets.get("added", ())) - set(settled["labels"])
     findings = refuse(
         [
-            *guard_labels(tallies, frozen, names, trial=params.limit is not None),
-            *guard_newest(tallies, params.guard),
+            *guard_labels(tallies, frozen, names, awaited, trial=params.limit is not None),
+            *guard_new_rows(tallies, settled, params.guard),
         ]
     )
     label_map = label_map_of(frozen, names, (label for tally in tallies for label in tally.labels))
@@ -73,4 +81,4 @@ def read_examples(
     report = describe_ingestion(tallies, good, labels, splits_found, findings, warnings)
     for warning in report["warnings"]:
         logging.getLogger(__name__).warning(warning)
-    return number_rows(good, tuple(labels), use_ids=use_ids), quarantine, label_map, report
+    return number_rows(good, tuple(labels), tallies, use_ids), quarantine, label_map, report

@@ -13,7 +13,7 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 read_examples,
-                ["raw_files", "frozen_sets", "params:ingestion"],
+                ["raw_files", "frozen_sets", "params:ingestion", "settled_intakes"],
                 ["examples", "quarantine", "label_map", "ingestion_report"],
                 name="read_examples",
             )

@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wenliu.frames import Table
+from wenliu.frozen import Hashes, form_hashes
 from wenliu.parts import Parts
+from wenliu.text.normal_form import normal_forms_v1
 
 Ints = NDArray[np.int64]
 
@@ -43,10 +46,19 @@ class Answers:
     def __len__(self) -> int:
         return len(self.id)
 
+    @cached_property
+    def forms(self) -> Hashes:
+        """``(rows,)`` hashes of the normal forms, as frozen sets hold them."""
+        return form_hashes(normal_forms_v1(self.text)) if self.text else np.zeros(0, np.uint64)
+
     @property
     def sha256(self) -> str:
-        """Identifies rows and golds: scores of equal ones can be compared from night to night."""
-        lines = sorted(f"{name}\t{gold}" for name, gold in zip(self.id, self.gold, strict=True))
+        """Identifies texts and golds: scores of equal ones can be compared from night to night.
+
+        Ids do not count: a line more in a file gives every row behind it another one.
+        """
+        rows = zip(self.forms.tolist(), self.gold.tolist(), strict=True)
+        lines = sorted(f"{form:016x}\t{gold}" for form, gold in rows)
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
     def only(self, chosen: NDArray[np.bool_]) -> Answers:
@@ -70,7 +82,8 @@ class Contest:
 
     Attributes:
         labels: Names by id, as in the label map of this run.
-        champion_labels: Those of the champion; None where there is none.
+        champion_labels: Those of the champion, none where its bundle is lost; None where there is
+            no champion.
         gate: The rows that decide.
         audit: Frozen rows that decide nothing: the gate's choices do not wear them out.
         fresh: Test rows that came after freezing.
@@ -85,7 +98,7 @@ class Contest:
     @property
     def old_labels(self) -> int:
         """So many of the first labels are known to both models."""
-        return len(self.labels if self.champion_labels is None else self.champion_labels)
+        return len(self.champion_labels or self.labels)
 
     @property
     def new_labels(self) -> list[str]:

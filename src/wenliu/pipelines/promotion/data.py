@@ -14,7 +14,6 @@ from wenliu.pipelines.promotion.frozen_rows import FrozenRows
 def data_group(
     contest: Contest,
     frozen_rows: FrozenRows,
-    ingestion_report: Mapping[str, Any],
     drift_report: Mapping[str, Any],
     params: PromotionParams,
 ) -> Group:
@@ -23,13 +22,10 @@ def data_group(
     Args:
         contest: Both models' answers.
         frozen_rows: What became of the frozen texts.
-        ingestion_report: Rows read and in quarantine.
         drift_report: The newest rows against the others.
         params: Limits.
     """
     learned, lost = frozen_rows
-    read = ingestion_report["rows"] + ingestion_report["quarantined"]
-    quarantined = ingestion_report["quarantined"] / read if read else 0.0
     return Group(
         "data",
         [
@@ -53,13 +49,6 @@ def data_group(
                 0,
                 warned=lost > 0,
             ),
-            Check(
-                "rows that could be read",
-                quarantined <= params.max_quarantined,
-                f"{ingestion_report['quarantined']:,} of {read:,} rows are in quarantine.",
-                quarantined,
-                params.max_quarantined,
-            ),
             _labels_check(contest),
             _drift_check(drift_report),
             Check(
@@ -76,7 +65,7 @@ def data_group(
 def _labels_check(contest: Contest) -> Check:
     name = "labels"
     known = contest.champion_labels
-    if known is None:
+    if not known:
         return Check(name, True, f"The model knows {len(contest.labels)} labels.")
     if lost := [label for label in known if label not in contest.labels]:
         return Check(name, False, f"The champion knows labels that are gone: {', '.join(lost)}.")

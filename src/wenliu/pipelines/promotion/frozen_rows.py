@@ -1,20 +1,20 @@
 """The frozen texts against the rows themselves.
 
 Counted here once more, after normalising: nothing that an earlier stage promises about them is
-taken for granted.
+taken for granted. What is remembered is the hash of a text under the digest of that very text.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from wenliu.frames import Table
-from wenliu.frozen import Frozen, Hashes, form_hashes
+from wenliu.frozen import Frozen, Hashes
 from wenliu.parts import Parts
-from wenliu.text.normal_form import normal_forms_v1
+from wenliu.pipelines.splitting.columns import read_keys
 
 
 class FrozenRows(NamedTuple):
@@ -30,26 +30,25 @@ class FrozenRows(NamedTuple):
 
 
 def count_frozen_rows(
-    audited_examples: Table | Parts, judged_texts: Sequence[str], frozen_sets: Mapping[str, Any]
+    audited_examples: Table | Parts, judged: Hashes, frozen_sets: Mapping[str, Any]
 ) -> FrozenRows:
     """Holds the hashes of ``frozen.yml`` against all rows.
 
     Args:
-        audited_examples: All rows, with ``split`` and ``dropped``.
-        judged_texts: Raw texts of the gate and audit rows.
+        audited_examples: All rows, with ``text``, ``group``, ``split`` and ``dropped``.
+        judged: Hashes of the gate and audit rows' normal forms.
         frozen_sets: What ``frozen.yml`` holds.
     """
     import pyarrow.compute as pc
 
     frozen = Frozen.of(frozen_sets)
     assert frozen is not None  # the guard hook lets no run without it come here
+    parts = Parts.of(audited_examples)
+    sides = parts.table(["split", "dropped"])
+    learned = pc.and_(pc.not_equal(sides["split"], "test"), pc.is_null(sides["dropped"]))
+    forms = read_keys(parts, frozen.salt)["form"].to_numpy()
     hashes = np.concatenate([frozen.gate, frozen.audit])
-    learned = 0
-    for batch in Parts.of(audited_examples).batches(["text", "split", "dropped"]):
-        seen = pc.and_(pc.not_equal(batch["split"], "test"), pc.is_null(batch["dropped"]))
-        learned += int(np.isin(_hashes(batch["text"].filter(seen).to_pylist()), hashes).sum())
-    return FrozenRows(learned, int((~np.isin(hashes, _hashes(judged_texts))).sum()))
-
-
-def _hashes(texts: Sequence[str]) -> Hashes:
-    return form_hashes(normal_forms_v1(texts)) if len(texts) else np.zeros(0, np.uint64)
+    return FrozenRows(
+        learned=len(frozen.overlap(forms, learned.to_numpy())),
+        lost=int((~np.isin(hashes, judged)).sum()),
+    )

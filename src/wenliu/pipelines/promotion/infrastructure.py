@@ -28,7 +28,7 @@ def infrastructure_group(
         blocked: Content or fingerprint that was rolled back -> why.
     """
     ours, theirs = self_tests["challenger"], self_tests["champion"]
-    parity, raw = export_report["parity"], export_report["raw_path"]
+    parity, raw = export_report["parity"], export_report["raw_path"]["decided_on"]
     keys = (str(export_report["bundle_sha256"]), registered_model["fingerprint"])
     rolled_back = next((blocked[key] for key in keys if key in blocked), None)
     checks = [
@@ -79,23 +79,21 @@ def infrastructure_group(
         ),
     ]
     if theirs is not None:
-        checks.append(_champion_check(theirs))
+        checks.append(_champion_check(theirs, registered_model["version"]))
     if ours["passed"] and theirs is not None and theirs["passed"]:
         checks.append(_cost_check(ours, theirs))
     return Group("infrastructure", checks)
 
 
-def _champion_check(theirs: Mapping[str, Any]) -> Check:
+def _champion_check(theirs: Mapping[str, Any], version: int | None) -> Check:
+    """Who cannot be asked may still be the better one: only people put another in its place."""
     name = "the champion serves"
     if theirs["passed"]:
         return Check(name, True, "The champion's bundle passes the same self test.")
-    return Check(
-        name,
-        True,
-        f"The champion fails its self test ({theirs['reason']}), so the new model is judged "
-        "without it.",
-        warned=True,
-    )
+    words = f"The champion cannot be asked ({theirs['reason'].rstrip('.')}), so it stays."
+    if version is not None:
+        words += f" To replace it by hand: wenliu promote {version} --reason WHY."
+    return Check(name, False, words)
 
 
 def _cost_check(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Check:

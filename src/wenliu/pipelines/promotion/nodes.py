@@ -15,15 +15,12 @@ def check_bundles(bundle: Path, reigning_champion: dict) -> dict[str, Any]:
 
     Returns:
         ``challenger`` and ``champion`` (None where there is none), as
-        :func:`wenliu.serving.self_test.self_test` answers.
+        :func:`wenliu.serving.self_test.self_test` answers. A champion whose bundle is lost fails.
     """
+    from wenliu.pipelines.promotion.champion import examine_champion
     from wenliu.serving.self_test import self_test
 
-    folder = reigning_champion["folder"]
-    return {
-        "challenger": self_test(bundle),
-        "champion": None if folder is None else self_test(folder),
-    }
+    return {"challenger": self_test(bundle), "champion": examine_champion(reigning_champion)}
 
 
 def answer_gate_rows(
@@ -35,8 +32,8 @@ def answer_gate_rows(
 ) -> Table:
     """What both models say of the gate, audit and fresh rows, from raw text.
 
-    A model that failed its self test is not asked: without a champion's answers nothing is
-    compared, and without a challenger's there are no rows.
+    A model that failed its self test is not asked: its answers stay empty, and without a
+    challenger's there are no rows.
     """
     from wenliu.pipelines.promotion.scoring import answer_rows
 
@@ -57,7 +54,6 @@ def decide_promotion(
     label_map: dict,
     audited_examples: Table | Parts,
     frozen_sets: dict,
-    ingestion_report: dict,
     drift_report: dict,
     finetuning_report: dict,
     training_history: list,
@@ -72,6 +68,8 @@ def decide_promotion(
         the champion), ``reason``, ``groups``, both models, the figures of ``gate``, ``audit`` and
         ``fresh``, ``slices``, ``flips`` and ``changes``.
     """
+    import numpy as np
+
     from wenliu.pipelines.promotion import quality, verdict
     from wenliu.pipelines.promotion.contest import read_contest
     from wenliu.pipelines.promotion.data import data_group
@@ -84,13 +82,13 @@ def decide_promotion(
     challenger, champion = verdict.describe_models(self_tests, registered_model, reigning_champion)
     known = champion["labels"] if champion else None
     contest = read_contest(gate_predictions, label_map["labels"], known)
-    judged_texts = [*contest.gate.text, *contest.audit.text]
-    frozen_rows = count_frozen_rows(audited_examples, judged_texts, frozen_sets)
+    judged = np.concatenate([contest.gate.forms, contest.audit.forms])
+    frozen_rows = count_frozen_rows(audited_examples, judged, frozen_sets)
     seed = model_params.seed
     facts = quality.score_gate(contest, params, seed)
     slices = compare_slices(contest, params)
     groups = [
-        data_group(contest, frozen_rows, ingestion_report, drift_report, params),
+        data_group(contest, frozen_rows, drift_report, params),
         training_group(finetuning_report, training_history),
         infrastructure_group(
             self_tests, export_report, registered_model, reigning_champion["blocked"]

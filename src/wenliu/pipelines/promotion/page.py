@@ -41,7 +41,10 @@ _OPEN_ROWS = 10
 def decision_page(decision: Mapping[str, Any]) -> str:
     """One self-contained HTML page from the record ``decision``."""
     champion, challenger = decision["champion"], decision["challenger"]
-    against = f"against version {champion['version']}" if champion else "without a champion"
+    against = "without a champion"
+    if champion:
+        number = champion["version"]
+        against = f"against version {number}" if number else "while the registry names no champion"
     subtitle = f"Version {challenger['version']} {against}"
     sections = [
         Section("The answer", _answer(decision)),
@@ -228,6 +231,8 @@ def _slices(slices: list[dict[str, Any]]) -> list[Block]:
             percent(one["challenger"]), points(one["challenger"] - one["champion"]),
             "too few rows" if one["p"] is None else p_value(one["p"]),
         )
+        if one["rows"]
+        else (one["kind"], one["name"], 0, None, None, None, "no gate rows")
         for one in slices
     ]  # fmt: skip
     return [

@@ -36,7 +36,6 @@ def create_pipeline() -> Pipeline:
                     "label_map",
                     "audited_examples",
                     "frozen_sets",
-                    "ingestion_report",
                     "drift_report",
                     "finetuning_report",
                     "training_history",

@@ -39,8 +39,9 @@ def training_group(report: Mapping[str, Any], history: Sequence[Mapping[str, Any
     ]
     if finite:
         checks.insert(1, _fell_check(losses))
-    if report.get("resumed"):
-        checks.append(Check("resumed", True, "Training was interrupted and resumed."))
+    if (step := report["resumed_from"]) is not None:
+        words = f"Training was interrupted, and resumed at step {step:,}."
+        checks.append(Check("resumed", True, words))
     return Group("training", checks)
 
 

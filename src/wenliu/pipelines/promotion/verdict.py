@@ -48,30 +48,26 @@ def give_reason(
     challenger: Mapping[str, Any],
     champion: Mapping[str, Any] | None,
 ) -> str:
-    """The decision in one sentence that names no text of any row."""
+    """Why, in plain sentences that name no text of any row and no file; they are told outside."""
     if is_unchanged(challenger, champion):
-        return (
-            "Unchanged: the new model has the champion's content, so there is nothing to promote."
-        )
+        return "The new model has the champion's content, so there is nothing to promote."
     failed = [
         check for group in groups if not group.passed for check in group.checks if not check.passed
     ]
     if failed:
         named = " ".join(check.words for check in failed[:_NAMED])
         more = f" {len(failed) - _NAMED} more checks failed." if len(failed) > _NAMED else ""
-        return f"Refused: {named}{more}"
-    score = f"macro-F1 on {facts['rows']:,} gate rows is {facts['challenger']['macro_f1']:.1%}"
+        return f"{named}{more}"
+    score = f"Macro-F1 on {facts['rows']:,} gate rows is {facts['challenger']['macro_f1']:.1%}"
     if "delta" not in facts:
-        return f"Promoted without a champion to compare with: {score}, and every check passed."
-    return (
-        f"Promoted: {score}, {signed(facts['delta'])} points against the champion, and every "
-        "check passed."
-    )
+        return f"{score}, and every check passed; there is no champion to compare with."
+    return f"{score}, {signed(facts['delta'])} points against the champion, and every check passed."
 
 
 def is_unchanged(challenger: Mapping[str, Any], champion: Mapping[str, Any] | None) -> bool:
-    """Whether both are the same model to the byte."""
-    return champion is not None and challenger["sha256"] == champion["sha256"]
+    """Whether both are the same model to the byte; of a lost one nobody knows."""
+    known = champion and champion["sha256"]
+    return known is not None and challenger["sha256"] == known
 
 
 def list_changes(
@@ -100,7 +96,7 @@ def list_changes(
     changes.append(
         {
             "what": "labels",
-            "before": ", ".join(contest.champion_labels or []),
+            "before": ", ".join(contest.champion_labels or []) or None,
             "after": ", ".join(contest.labels),
         }
     )

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wenliu.parallel import ColumnFunction
+from wenliu.parallel import ColumnFunction, map_parts
+from wenliu.parts import Parts
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -46,6 +47,24 @@ def keys_schema() -> pa.Schema:
             pa.field("form", pa.uint64(), nullable=False),
         ]
     )
+
+
+def read_keys(parts: Parts, salt: str) -> pa.Table:
+    """What :class:`RowKeys` gives for all rows; every text is normalised once in its life.
+
+    Args:
+        parts: Rows with ``text`` and ``group``.
+        salt: As frozen, or as in the parameters.
+    """
+    keys = map_parts(
+        RowKeys(salt),
+        parts,
+        ["text", "group"],
+        keys_schema(),
+        format="arrow",
+        description="Hashing the texts",
+    )
+    return keys.table()
 
 
 def row_keys(forms: Sequence[str], groups: Sequence[str | None]) -> list[str]:

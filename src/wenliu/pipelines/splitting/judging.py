@@ -92,7 +92,7 @@ def judge(frozen: Frozen, own: Codes, forms: Hashes, params: SplittingParams) ->
         **rows,
         "gone": gone,
         "copies": len(test) - len(chosen),
-        "moved_to_test": int(((own != TEST) & (sides == TEST)).sum()),
+        "moved_to_test": len(frozen.overlap(forms, own != TEST)),
     }
     return Judging(sides, marks, report, _warn_of_gone(gone, all_frozen, params))
 

@@ -6,17 +6,15 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from wenliu.frames import Table
-from wenliu.parallel import map_parts
 from wenliu.params import SplittingParams
 from wenliu.parts import Parts
 from wenliu.pipelines.splitting.shares import SPLITS, check_class_sizes, compare_shares
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from wenliu.codes import Codes
     from wenliu.frozen import Frozen
     from wenliu.pipelines.splitting.judging import Judging
+    from wenliu.pipelines.splitting.narrow import NarrowRows
     from wenliu.pipelines.splitting.plan import Plan
 
 
@@ -41,9 +39,9 @@ def split_examples(
         UserError: A class is too small, nothing is left for training, or what is frozen does not
             fit the parameters or the data.
     """
-    from wenliu.codes import codes_of
     from wenliu.frozen import Frozen
     from wenliu.pipelines.splitting.judging import check_rules
+    from wenliu.pipelines.splitting.narrow import NarrowRows, group_of
     from wenliu.pipelines.splitting.plan import plan_splits
     from wenliu.pipelines.splitting.tally import count_given, count_labels, parted_groups
 
@@ -51,21 +49,21 @@ def split_examples(
     frozen = Frozen.of(frozen_sets)
     if frozen:
         check_rules(frozen, params)
-    narrow = parts.table(["split", "label_id", "group", "source"])
-    given = codes_of(narrow["split"], SPLITS)
+    rows = NarrowRows.of(parts)
+    given = rows.given
     plan = plan_splits(count_given(given), params, frozen)
-    judging = _deal(parts, given, narrow["source"], plan, frozen, params)
+    judging = _deal(parts, rows, plan, frozen, params)
     labels = label_map["labels"]
-    counts = count_labels(judging.sides, narrow["label_id"].to_numpy(), labels)
+    counts = count_labels(judging.sides, rows.labels, labels)
     warnings = [
         *plan.warnings,
         *judging.warnings,
-        *check_class_sizes(counts, labels, params),
+        *check_class_sizes(counts, labels, params, frozen.added if frozen else ()),
         *compare_shares(counts, labels, params.max_share_difference),
     ]
-    parted, row = parted_groups(narrow["group"], judging.sides)
+    parted, row = parted_groups(rows.groups, judging.sides)
     if parted:
-        first = narrow["group"][row].as_py()
+        first = group_of(parts, row)
         warnings.append(f"Given splits part {parted} groups, the first is {first!r}.")
     for warning in warnings:
         logging.getLogger(__name__).warning(warning)
@@ -84,35 +82,25 @@ def split_examples(
 
 def _deal(
     parts: Parts,
-    given: Codes,
-    sources: pa.ChunkedArray,
+    rows: NarrowRows,
     plan: Plan,
     frozen: Frozen | None,
     params: SplittingParams,
 ) -> Judging:
     import numpy as np
-    import pyarrow as pa
-    import pyarrow.compute as pc
 
+    from wenliu.pipelines.splitting.columns import read_keys
     from wenliu.pipelines.splitting.judging import Judging, judge
 
     undealt = np.zeros(parts.num_rows, bool)
     if not (plan.hashes or frozen):
-        return Judging.nothing(plan.sides(given, np.ones(parts.num_rows), undealt))
-    keys = _keys(parts, params.salt)
+        return Judging.nothing(plan.sides(rows.given, np.ones(parts.num_rows), undealt))
+    keys = read_keys(parts, params.salt)
     fractions, forms = keys["fraction"].to_numpy(), keys["form"].to_numpy()
     if not frozen:
-        return Judging.nothing(plan.sides(given, fractions, undealt))
-    undealt = pc.is_in(sources, pa.array(frozen.undealt, pa.string())).to_numpy()
-    return judge(frozen, plan.sides(given, fractions, undealt), forms, params)
-
-
-def _keys(parts: Parts, salt: str) -> pa.Table:
-    from wenliu.pipelines.splitting.columns import RowKeys, keys_schema
-
-    function, reads = RowKeys(salt), ["text", "group"]
-    keys = map_parts(function, parts, reads, keys_schema(), format="arrow", description="Splitting")
-    return keys.table()
+        return Judging.nothing(plan.sides(rows.given, fractions, undealt))
+    undealt = rows.from_files(frozen.undealt)
+    return judge(frozen, plan.sides(rows.given, fractions, undealt), forms, params)
 
 
 def _with_splits(parts: Parts, given: Codes, judging: Judging) -> Parts:

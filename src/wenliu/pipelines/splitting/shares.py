@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from wenliu.errors import UserError
 from wenliu.params import SplittingParams
@@ -13,7 +13,10 @@ _NAMED = 10
 
 
 def check_class_sizes(
-    counts: Mapping[str, Counter[str]], labels: Sequence[str], params: SplittingParams
+    counts: Mapping[str, Counter[str]],
+    labels: Sequence[str],
+    params: SplittingParams,
+    added: Collection[str] = (),
 ) -> list[str]:
     """Refuses classes that are too small to be split; returns warnings.
 
@@ -25,6 +28,7 @@ def check_class_sizes(
         counts: Split to label to rows.
         labels: All labels.
         params: ``min_rows_per_class``.
+        added: Labels that were added to the frozen ones: they may wait for their first rows.
 
     Raises:
         UserError: Naming the classes with their counts; or training or validation is empty.
@@ -44,6 +48,7 @@ def check_class_sizes(
             remedy="add rows, or raise splitting.validation",
         )
     everything = sum((counts[split] for split in used), Counter())
+    labels = [label for label in labels if label not in added or everything[label]]
     small = [
         label
         for label in labels

@@ -12,7 +12,6 @@ from wenliu.codes import NONE, Codes
 from wenliu.pipelines.splitting.shares import SPLITS
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     from numpy.typing import NDArray
 
 
@@ -42,21 +41,17 @@ def count_labels(
     return counts
 
 
-def parted_groups(groups: pa.ChunkedArray, sides: Codes) -> tuple[int, int]:
+def parted_groups(groups: NDArray[np.int64], sides: Codes) -> tuple[int, int]:
     """How many groups stand in several splits, and the first row that strayed from its group.
 
     Given splits may part a group, and so may a frozen text; hashing never does.
 
     Args:
-        groups: Group of each row, or null.
+        groups: ``(n,)`` number of each row's group, or ``NONE``.
         sides: ``(n,)`` index into ``SPLITS``.
     """
-    if groups.null_count == len(groups):
-        return 0, -1
-    encoded = groups.dictionary_encode()
-    numbers = np.concatenate([c.indices.fill_null(NONE).to_numpy() for c in encoded.chunks])
-    grouped = np.flatnonzero(numbers != NONE)
-    _, firsts, group = np.unique(numbers[grouped], return_index=True, return_inverse=True)
+    grouped = np.flatnonzero(groups != NONE)
+    _, firsts, group = np.unique(groups[grouped], return_index=True, return_inverse=True)
     strayed = sides[grouped] != sides[grouped][firsts][group]
     rows = grouped[strayed]
     return len(np.unique(group[strayed])), int(rows[0]) if len(rows) else -1
