@@ -92,7 +92,7 @@ class CountWords(PartFunction):
     dropped: bool
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> pa.RecordBatch:
-        """A row for each word and label; counts all words and characters too."""
+        """A row for each word and label; of all rows, words and characters are counted too."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
@@ -104,11 +104,12 @@ class CountWords(PartFunction):
             wanted = pc.equal(batch["split"], "train")
             if self.dropped:
                 wanted = pc.and_(wanted, pc.is_valid(batch["dropped"]))
-            rows = batch.filter(wanted)
+            else:
+                flat = batch["words"].flatten()
+                words += len(flat)
+                characters += pc.sum(pc.utf8_length(flat)).as_py() or 0
+            rows = batch.select(["words", "label_id"]).filter(wanted)
             found.add(rows["words"], rows["label_id"])
-            flat = batch["words"].flatten()
-            words += len(flat)
-            characters += pc.sum(pc.utf8_length(flat)).as_py() or 0
         counts = {"rows": found.rows, "words": words, "characters": characters}
         table = found.counts()
         columns = [column.combine_chunks() for column in table.columns]
