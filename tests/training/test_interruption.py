@@ -17,6 +17,8 @@ from wenliu.training.fit import fit
 from wenliu.training.interruption import Interruption
 from wenliu.training.step import TrainStep
 
+#: They send signals to the process that they run in, where nobody else should be at work.
+pytestmark = pytest.mark.slow
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGALRM)
 
 
