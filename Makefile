@@ -55,7 +55,7 @@ $(VENV)/.installed-benchmark: $(VENV)/.installed-dev
 	$(PIP) install --quiet --constraint $(ROOT)constraints.txt --editable "$(ROOT)[benchmark]"
 	@touch $@
 
-BENCHMARKS := startup segment tokenize preprocess finetune_cpu finetune_gpu inference_cpu scaling gate
+BENCHMARKS := startup segment tokenize preprocess night finetune_cpu finetune_gpu inference_cpu scaling gate robustness
 benchmark: $(addprefix benchmark-,$(BENCHMARKS))  ## Measure against the peers (an hour; WENLIU_BENCH_DATA=folder of real data)
 
 benchmark-%: $(VENV)/.installed-benchmark  ## One comparison: make benchmark-segment

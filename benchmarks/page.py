@@ -15,7 +15,7 @@ from typing import Any
 from benchmarks.harness import RESULTS, ROOT
 from wenliu.reporting.charts import bar_grid
 
-PAGES = (ROOT / "docs" / "speed.md", ROOT / "docs" / "gate.md")
+PAGES = tuple(ROOT / "docs" / name for name in ("speed.md", "gate.md", "reliability.md"))
 READMES = (ROOT / "README.md", ROOT / "README.zh-CN.md")
 #: What the READMEs say, in English and Chinese, of which result, and the ratios it rests on.
 HEADLINES = (

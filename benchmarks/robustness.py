@@ -44,7 +44,8 @@ def main() -> None:
                 for one, label in zip(bundle.predict(draw), before, strict=True)
             ]
             interval = wilson_interval(sum(flips), len(flips), 0.95)
-            values = [100 * np.mean(flips), 100 * interval.low, 100 * interval.high]
+            shares = (interval.value, interval.low, interval.high)
+            values = [round(100 * share, 2) for share in shares]
             result.add(f"{name}@{problem}", values, "% flipped")
         result.notes.append(f"{problem}: {len(texts)} rows, {said}")
     result.notes.append("min and max are the ends of the 95 % interval.")
