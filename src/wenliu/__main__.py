@@ -24,7 +24,7 @@ COMMANDS = {
     "history": "What happened in all nights.",
     "prune": "Delete versions that nobody needs.",
     "schedule": "Run every night.",
-    "simulate": "Thirty nights in ten minutes.",
+    "simulate": "Thirty nights in some ten minutes.",
 }
 
 

@@ -18,7 +18,7 @@ from wenliu.project import find_project
 @click.option("--seed", type=int, default=0, show_default=True, help="Of texts and moments.")
 @click.option("--keep", is_flag=True, help="Keep the data and models of the nights too.")
 def simulate(count: int, folder: Path | None, seed: int, keep: bool) -> None:
-    """Thirty nights in ten minutes: real runs, with everything that can go wrong.
+    """Thirty nights in some ten minutes: real runs, with everything that can go wrong.
 
     Each night is a `kedro run --pipelines nightly` in a process of its own, in a project of its
     own. Exit code 1: something did not go as it must.
