@@ -24,6 +24,7 @@ from wenliu.frozen import (
 )
 from wenliu.metrics.gate import margin, pass_rate
 from wenliu.metrics.intervals import Interval
+from wenliu.params import PromotionParams
 from wenliu.text.normal_form import normal_forms_v1
 
 if TYPE_CHECKING:
@@ -193,6 +194,11 @@ def _told(frozen: Frozen, path: Path, version: str) -> str:
         lines.append(
             f"Warning: {rows:,} rows are few to decide by; from {FEW_ROWS:,} on the gate seldom "
             "errs. More labelled rows before freezing would help."
+        )
+    if rows < (least := PromotionParams().min_gate_rows):
+        lines.append(
+            f"Warning: below {least} gate rows no night promotes a model. Freeze again with more "
+            "rows, lower promotion.min_gate_rows, or promote by hand."
         )
     lines.append("Commit the file: it belongs to the problem, like its settings.")
     return "\n".join(lines)

@@ -54,7 +54,8 @@ def data_group(
             Check(
                 "enough gate rows",
                 len(contest.gate) >= params.min_gate_rows,
-                f"{len(contest.gate):,} gate rows judge the models.",
+                f"{len(contest.gate):,} gate rows judge the models; it takes at least "
+                f"{params.min_gate_rows:,}.",
                 len(contest.gate),
                 params.min_gate_rows,
             ),
