@@ -85,6 +85,12 @@ def status_of(
 def _to_do(state: State, ever: bool, last: Night | None, env: str | None) -> str:
     chosen = f" --env {env}" if env else ""
     again = f"{command('kedro')} run --pipelines nightly{chosen}"
+    if state == "fresh" and last is not None and last.outcome == "refused" and not last.champion:
+        number = last.challenger or "VERSION"
+        return (
+            "nothing serves yet: look at the decision page, then more gate rows, or by hand "
+            f"`wenliu promote {number} --reason WHY{chosen}`"
+        )
     if state == "fresh":
         return ""
     if last is not None and last.status != "succeeded":

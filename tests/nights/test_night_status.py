@@ -117,3 +117,11 @@ def test_history_lists_every_night_and_names_the_page(project, make_nights):
     records = json.loads(wenliu(project, "history", "--json").stdout)
     assert [record["started_at"] for record in records] == sorted(r["started_at"] for r in records)
     assert wenliu(project, "history", "--env", "nobody").returncode == 1
+
+
+def test_where_nothing_serves_after_a_refusal_it_says_how_to_change_that(project, make_nights):
+    [night] = make_nights(1)
+    nights.write(project, last_ended(night, "refused", champion=None, challenger=3))
+    result = wenliu(project, "status", now=night.started + timedelta(hours=1))
+    assert result.returncode == 0
+    assert "wenliu promote 3 --reason WHY" in result.stdout
